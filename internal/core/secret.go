@@ -1,0 +1,40 @@
+package core
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+)
+
+// Secret is a value that must not be seen: every way of printing it says
+// "(secret)". Reveal is the one way to its content.
+type Secret struct{ value string }
+
+const hidden = "(secret)"
+
+// NewSecret wraps value.
+func NewSecret(value string) Secret { return Secret{value} }
+
+// Reveal returns the content. Call it only where the content is used up: to
+// hash, to encrypt, or to show once.
+func (s Secret) Reveal() string { return s.value }
+
+// Empty reports whether there is no content.
+func (s Secret) Empty() bool { return s.value == "" }
+
+// String, GoString, Format, LogValue and MarshalJSON all hide the content.
+func (s Secret) String() string               { return hidden }
+func (s Secret) GoString() string             { return hidden }
+func (s Secret) Format(f fmt.State, _ rune)   { _, _ = f.Write([]byte(hidden)) }
+func (s Secret) LogValue() slog.Value         { return slog.StringValue(hidden) }
+func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + hidden + `"`), nil }
+
+// UnmarshalJSON takes the content from a JSON string.
+func (s *Secret) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &s.value) }
+
+var (
+	_ fmt.Formatter    = Secret{}
+	_ slog.LogValuer   = Secret{}
+	_ json.Marshaler   = Secret{}
+	_ json.Unmarshaler = (*Secret)(nil)
+)
