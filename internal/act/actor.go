@@ -1,0 +1,85 @@
+package act
+
+import (
+	"strings"
+	"time"
+
+	"hostward/internal/core"
+	"hostward/internal/ledger"
+)
+
+// Role is what an actor is, and, as a set, who may call an operation on the
+// objects within his scope (SPEC 1).
+type Role uint8
+
+// The roles. An actor has exactly one.
+const (
+	Stranger   Role = 1 << iota // nobody has logged in
+	Customer                    // sees his own
+	Reseller                    // sees his own and his customers'
+	Auditor                     // reads everything an auditor needs, writes nothing
+	Additional                  // administrator who may not weaken the log nor see his peers
+	Primary                     // the one administrator; also root at the local CLI
+	System                      // jobs, the feeder, adopted files
+)
+
+// Sets of roles that operations commonly ask for.
+const (
+	Admins  = Additional | Primary
+	Staff   = Admins | Reseller
+	Hosted  = Staff | Customer
+	Readers = Hosted | Auditor
+)
+
+var roleNames = []struct {
+	role Role
+	name string
+}{
+	{Stranger, "stranger"}, {Customer, "customer"}, {Reseller, "reseller"}, {Auditor, "auditor"},
+	{Additional, "additional administrator"}, {Primary, "administrator"}, {System, "system"},
+}
+
+// String names the roles of the set, comma separated.
+func (r Role) String() string {
+	var names []string
+	for _, n := range roleNames {
+		if r&n.role != 0 {
+			names = append(names, n.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// ParseRole returns the single role of that name.
+func ParseRole(name string) (Role, bool) {
+	for _, n := range roleNames {
+		if n.name == name {
+			return n.role, true
+		}
+	}
+	return 0, false
+}
+
+// Actor is who asks: an argument, never a context value.
+type Actor struct {
+	Kind    string // "account", "os", "system", "stranger"
+	ID      string // account id, "uid:0", name of the job
+	Name    string // log-in name; personal
+	Role    Role
+	Tenant  string    // root of what it may see: core.Provider or an account id
+	Door    string    // web, rest, cli, dns, agent, job
+	Address string    // source IP
+	Agent   string    // user agent
+	Session string    // session or token id
+	Proof   time.Time // last second factor; zero: none
+	By      *Actor    // who acts as this actor; nil: himself
+}
+
+// SystemActor is the actor of a job: it may do everything that is declared.
+func SystemActor(job string) Actor {
+	return Actor{Kind: "system", ID: job, Name: job, Role: System, Tenant: core.Provider, Door: "job"}
+}
+
+func (a Actor) identity() ledger.Identity {
+	return ledger.Identity{Kind: a.Kind, ID: a.ID, Name: a.Name}
+}

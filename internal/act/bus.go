@@ -1,0 +1,233 @@
+package act
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"hostward/internal/core"
+	"hostward/internal/ledger"
+	"hostward/internal/store"
+)
+
+// Migrations are the frame's own tables.
+//
+//go:embed sql
+var Migrations embed.FS
+
+// Config is what a Bus is made of.
+type Config struct {
+	Registry *Registry
+	Store    *store.Store
+	Writer   *store.Writer // from here on the bus's alone
+	Book     *ledger.Book
+	Clock    core.Clock
+	Log      *slog.Logger
+	Spool    string // folder for uploads
+	// Scope returns the tenants above tenant, nearest first, without itself.
+	// The provider's are none.
+	Scope func(ctx context.Context, v *View, tenant string) ([]string, error)
+	// Sealed is told after each commit that records wait to be sealed.
+	Sealed func()
+	// Wake brings a control up to date after a commit and returns the state
+	// word: "in force", "pending" or "drift". It waits only briefly.
+	Wake func(ctx context.Context, control string, objects []core.Ref) string
+	// RecordReads reports whether every read is to be recorded (SPEC L6,
+	// [actionLog] api.includeImmutable).
+	RecordReads func() bool
+}
+
+// Bus runs operations. Its methods may be called from any goroutine.
+type Bus struct {
+	Config
+	spool    string
+	queue    chan *request
+	limiter  *limiter
+	closing  chan struct{}
+	closed   chan struct{}
+	closeOne sync.Once
+	rules    sync.Map // SQL text -> verdict, see permitted
+}
+
+// Call is one request, the same from every face.
+type Call struct {
+	Op        string
+	Actor     Actor
+	Input     json.RawMessage
+	Reason    string // why, in the caller's words; goes on record
+	Key       string // Idempotency-Key: a repeat has the same answer and one effect
+	Expect    uint64 // version of the target that the caller last saw; 0: any
+	Preview   bool   // run everything, show what would happen, roll back
+	Confirmed bool   // the caller was asked and agreed
+
+	in any // decoded input, from a typed call
+}
+
+// State words of a Result, the same five in every face.
+const (
+	InForce   = "in force"
+	Pending   = "pending"
+	Drift     = "drift"
+	Unchanged = "unchanged"
+	Previewed = "preview"
+)
+
+// Result is the answer to a Call.
+type Result struct {
+	Output  any            `json:"output,omitempty"`
+	State   string         `json:"state,omitempty"`
+	Record  string         `json:"record,omitempty"`  // id of the log record
+	Index   uint64         `json:"index"`             // its leaf index
+	Version uint64         `json:"version,omitempty"` // of the target, for If-Match
+	Target  core.Ref       `json:"target,omitzero"`
+	Changes []ledger.Event `json:"changes,omitempty"` // what changed, or would
+	Replay  bool           `json:"-"`                 // answered from the Idempotency-Key
+}
+
+// New starts the bus's loop. Close ends it.
+func New(c Config) (*Bus, error) {
+	if c.Registry == nil || c.Store == nil || c.Writer == nil || c.Book == nil || c.Clock == nil || c.Log == nil || c.Scope == nil {
+		return nil, errors.New("a bus needs Registry, Store, Writer, Book, Clock, Log and Scope")
+	}
+	if err := os.MkdirAll(c.Spool, 0o700); err != nil {
+		return nil, fmt.Errorf("making the upload folder: %w", err)
+	}
+	b := &Bus{Config: c, spool: c.Spool, queue: make(chan *request, 1024), limiter: newLimiter(),
+		closing: make(chan struct{}), closed: make(chan struct{})}
+	go b.loop()
+	return b, nil
+}
+
+// Close lets the running batch end, fails what waits, and flushes the counts
+// of strangers' failures.
+func (b *Bus) Close() {
+	b.closeOne.Do(func() { close(b.closing) })
+	<-b.closed
+}
+
+// Do runs one operation to its end. The error, if any, is a *core.Error.
+func (b *Bus) Do(ctx context.Context, c Call) (Result, error) {
+	op, ok := b.Registry.Op(c.Op)
+	if !ok {
+		return b.refused(ctx, c, nil, nil, core.Errorf(core.NotFound, "there is no operation %q", clipName(c.Op)))
+	}
+	if op.Method == "stream" {
+		return b.refused(ctx, c, op, nil, core.Errorf(core.Invalid, "%s is a stream: open it as one", op.Name))
+	}
+	in, err := b.input(op, c)
+	if err != nil {
+		return b.refused(ctx, c, op, nil, err)
+	}
+	if op.Method == "query" {
+		return b.read(ctx, op, c, in)
+	}
+	return b.change(ctx, op, c, in)
+}
+
+// input decodes and validates; it reads nothing.
+func (b *Bus) input(op *Op, c Call) (any, error) {
+	in := c.in
+	if in == nil {
+		var err error
+		if in, err = op.decode(c.Input); err != nil {
+			return nil, err
+		}
+	}
+	return in, op.validate(in)
+}
+
+// change prepares outside the transaction, then queues for the writer.
+func (b *Bus) change(ctx context.Context, op *Op, c Call, in any) (Result, error) {
+	if op.Confirm && !c.Confirmed && !c.Preview {
+		return b.refused(ctx, c, op, nil, core.Errorf(core.Unconfirmed, "%s cannot be taken back lightly: confirm it", op.Name))
+	}
+	if err := b.prepare(ctx, op, c, in); err != nil {
+		return b.refused(ctx, c, op, in, err)
+	}
+	r, err := b.submit(ctx, &request{op: op, call: c, in: in})
+	if err != nil {
+		return r, b.told(op, c, err)
+	}
+	if !c.Preview && !r.Replay && r.State == InForce {
+		r.State = b.wake(ctx, op, r)
+	}
+	return r, nil
+}
+
+// prepare checks the right on a snapshot before it does costly work for an
+// actor who may not; Run's transaction checks it again.
+func (b *Bus) prepare(ctx context.Context, op *Op, c Call, in any) error {
+	if op.prepare == nil {
+		return nil
+	}
+	return b.snapshot(ctx, c.Actor, func(v *View) error {
+		if _, _, err := b.authorize(ctx, v, op, c, in); err != nil {
+			return err
+		}
+		return op.prepare(ctx, v, in)
+	})
+}
+
+func (b *Bus) wake(ctx context.Context, op *Op, r Result) string {
+	state := InForce
+	for _, control := range op.Wakes {
+		if b.Wake == nil {
+			return Pending
+		}
+		if s := b.Wake(ctx, control, objects(r.Changes)); s != InForce {
+			state = s
+		}
+	}
+	return state
+}
+
+func objects(events []ledger.Event) []core.Ref {
+	var refs []core.Ref
+	seen := map[core.Ref]bool{}
+	for _, e := range events {
+		if !seen[e.Object] {
+			seen[e.Object] = true
+			refs = append(refs, e.Object)
+		}
+	}
+	return refs
+}
+
+// snapshot runs f on one read snapshot, which ends with it.
+func (b *Bus) snapshot(ctx context.Context, actor Actor, f func(*View) error) error {
+	s, err := b.Store.Snapshot(ctx)
+	if err != nil {
+		return core.Wrap(core.Unavailable, err, "the database cannot be read now")
+	}
+	defer s.Close()
+	v := b.view(s, actor, b.Clock())
+	defer v.end()
+	return f(v)
+}
+
+func (b *Bus) view(r store.Reader, actor Actor, now time.Time) *View {
+	return &View{db: r, now: now, actor: actor, bus: b}
+}
+
+// told turns any error into a *core.Error and tells the operator what the
+// caller is not told.
+func (b *Bus) told(op *Op, c Call, err error) error {
+	e := core.AsError(err)
+	if e.Code == core.Internal {
+		b.Log.Error("operation failed", "op", c.Op, "actor", c.Actor.ID, "door", c.Actor.Door, "error", err)
+	}
+	return e
+}
+
+func clipName(s string) string {
+	if len(s) > 64 {
+		return s[:64] + "…"
+	}
+	return s
+}

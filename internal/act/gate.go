@@ -1,0 +1,154 @@
+package act
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"hostward/internal/core"
+	"hostward/internal/ledger"
+)
+
+// tx makes the one Tx of a request.
+func (b *Bus) tx(r *request) *Tx {
+	tx := &Tx{View: *b.view(b.Writer, r.call.Actor, b.Clock()), w: b.Writer}
+	tx.owner = func(ctx context.Context, ref core.Ref) (string, error) {
+		tenant, err := b.ownerOf(ctx, &tx.View, ref)
+		if core.CodeOf(err) != core.NotFound {
+			return tenant, err
+		}
+		// It was deleted by this very operation: the log knows whose it was.
+		head, found, headErr := b.Book.Head(ctx, b.Writer, ref)
+		if headErr != nil || !found {
+			return "", errors.Join(err, headErr)
+		}
+		return head.Tenant, nil
+	}
+	return tx
+}
+
+func (b *Bus) ownerOf(ctx context.Context, v *View, ref core.Ref) (string, error) {
+	k, ok := b.Registry.Kind(ref.Kind)
+	if !ok {
+		return "", fmt.Errorf("no feature keeps a %q", ref.Kind)
+	}
+	return k.Owner(ctx, v, ref.ID)
+}
+
+// authorize finds the target, its owner, and whether the actor may. An object
+// outside the actor's scope does not exist for him; the record says the truth.
+func (b *Bus) authorize(ctx context.Context, v *View, op *Op, c Call, in any) (core.Ref, string, error) {
+	if c.Actor.Role&(op.Roles|System) == 0 {
+		if c.Actor.Role == Stranger || c.Actor.Role == 0 {
+			return core.Ref{}, "", core.Errorf(core.Unauthenticated, "log in to do this")
+		}
+		return core.Ref{}, "", core.Errorf(core.Denied, "%s is for %s", op.Name, op.Roles)
+	}
+	target, err := op.target(ctx, v, in)
+	if err != nil {
+		return target, "", err
+	}
+	if target == (core.Ref{}) {
+		return target, c.Actor.Tenant, nil
+	}
+	owner, err := b.ownerOf(ctx, v, target)
+	if err != nil {
+		return target, "", err
+	}
+	inside, err := b.inside(ctx, v, c.Actor, owner)
+	if err == nil && !inside {
+		err = core.Wrap(core.NotFound, errForeign, fmt.Sprintf("there is no %s %q", target.Kind, clipName(target.ID)))
+	}
+	if err == nil {
+		err = b.fresh(v, op, c.Actor)
+	}
+	return target, owner, err
+}
+
+var errForeign = errors.New("the object belongs to another tenant")
+
+// inside reports whether owner is the actor's tenant or below it.
+func (b *Bus) inside(ctx context.Context, v *View, a Actor, owner string) (bool, error) {
+	if a.Role&(System|Stranger) != 0 || a.Tenant == core.Provider || a.Tenant == owner {
+		return a.Tenant != "" || a.Role&(System|Stranger) != 0, nil
+	}
+	above, err := b.Scope(ctx, v, owner)
+	return slices.Contains(above, a.Tenant), err
+}
+
+// fresh wants a second factor that is new enough. The local socket and jobs
+// have none to show: who reaches them has proved himself to the system.
+func (b *Bus) fresh(v *View, op *Op, a Actor) error {
+	if op.Proof == 0 || a.Kind != "account" || v.now.Sub(a.Proof) <= op.Proof {
+		return nil
+	}
+	return core.Errorf(core.Denied, "prove once more who you are: %s asks for it within the last %s", op.Name, op.Proof)
+}
+
+// gate decides over what is about to be committed, not over what the feature
+// thinks it did (SPEC L1). It asks the database which objects were touched.
+func (b *Bus) gate(ctx context.Context, tx *Tx, op *Op) error {
+	touched, err := b.Writer.Touched(ctx)
+	if err != nil {
+		return fmt.Errorf("asking what was touched: %w", err)
+	}
+	if tx.fault != nil {
+		return tx.fault
+	}
+	named := map[core.Ref]bool{}
+	for i := range tx.events {
+		e := &tx.events[i]
+		if err := b.seal(ctx, tx, op, e); err != nil {
+			return err
+		}
+		named[e.Object] = true
+	}
+	for _, t := range touched {
+		if ref := (core.Ref{Kind: t.Kind, ID: t.ID}); !named[ref] {
+			return fmt.Errorf("%s changed %s and recorded nothing about it", op.Name, ref)
+		}
+	}
+	if tx.wrote > 0 && len(tx.events) == 0 {
+		return fmt.Errorf("%s changed %d rows and recorded nothing", op.Name, tx.wrote)
+	}
+	return complete(op, tx)
+}
+
+// seal checks one event against the declaration and puts the digest of the
+// object's state into it.
+func (b *Bus) seal(ctx context.Context, tx *Tx, op *Op, e *ledger.Event) error {
+	if !slices.Contains(op.Must, e.Name) && !slices.Contains(op.May, e.Name) {
+		return fmt.Errorf("%s recorded %s, which it does not declare", op.Name, e.Name)
+	}
+	if noun, _, _ := strings.Cut(e.Name, "."); noun != e.Object.Kind {
+		return fmt.Errorf("%s recorded %s about a %s", op.Name, e.Name, e.Object.Kind)
+	}
+	k, _ := b.Registry.Kind(e.Object.Kind)
+	var err error
+	if e.State, err = k.Digest(ctx, &tx.View, e.Object.ID); err != nil {
+		return fmt.Errorf("digest of %s: %w", e.Object, err)
+	}
+	return nil
+}
+
+// complete wants every event that a success must record.
+func complete(op *Op, tx *Tx) error {
+	if len(tx.events) == 0 || tx.refuse != nil {
+		return nil
+	}
+	for _, must := range op.Must {
+		if !slices.ContainsFunc(tx.events, func(e ledger.Event) bool { return e.Name == must }) {
+			return fmt.Errorf("%s did not record %s", op.Name, must)
+		}
+	}
+	return nil
+}
+
+// alarm reports a feature that broke the rules of the door. Its call fails,
+// its rows are rolled back, and the record says why.
+func (b *Bus) alarm(r *request, err error) error {
+	b.Log.Error("refused at the gate", "op", r.op.Name, "actor", r.call.Actor.ID, "error", err)
+	return core.Wrap(core.Internal, err, "the operation would have changed something without a record of it; nothing was changed")
+}

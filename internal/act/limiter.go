@@ -1,0 +1,101 @@
+package act
+
+import (
+	"net/netip"
+	"time"
+
+	"hostward/internal/ledger"
+)
+
+// limiter keeps strangers from filling the log: the first failures of a
+// network in a minute are exact records, the rest is one record with a count,
+// the first and the last time (SPEC L1). Only the bus's callers and its loop
+// use it; memory is bounded by maxNetworks.
+type limiter struct {
+	lock   chan struct{} // of one
+	counts map[crowd]*tally
+}
+
+// crowd is who fails alike: network, minute and kind of failure.
+type crowd struct {
+	network string
+	minute  int64
+	action  string
+	code    string
+}
+
+type tally struct {
+	seen  int
+	entry *ledger.Entry // of those that were not exact
+}
+
+const (
+	exactPerMinute = 20
+	maxNetworks    = 4096
+)
+
+func newLimiter() *limiter {
+	return &limiter{lock: make(chan struct{}, 1), counts: map[crowd]*tally{}}
+}
+
+// exact reports whether e is to be written by itself; else it is counted.
+func (l *limiter) exact(e *ledger.Entry, now time.Time) bool {
+	l.lock <- struct{}{}
+	defer func() { <-l.lock }()
+	key := crowd{network(e.Address), now.Unix() / 60, e.Action, string(e.Code)}
+	if l.counts[key] == nil && len(l.counts) >= maxNetworks {
+		key.network = "" // too many networks at once: one crowd for the rest
+	}
+	t := l.counts[key]
+	if t == nil {
+		t = &tally{}
+		l.counts[key] = t
+	}
+	t.seen++
+	if t.seen <= exactPerMinute && key.network != "" {
+		return true
+	}
+	if t.entry == nil {
+		t.entry = e
+		e.First, e.Address, e.Agent = now, key.network, ""
+	}
+	t.entry.Time = now
+	t.entry.Count++
+	return false
+}
+
+// due returns the counts of minutes that are over and forgets them; a zero
+// time means all of them.
+func (l *limiter) due(now time.Time) []*ledger.Entry {
+	l.lock <- struct{}{}
+	defer func() { <-l.lock }()
+	var out []*ledger.Entry
+	for key, t := range l.counts {
+		if !now.IsZero() && key.minute >= now.Unix()/60 {
+			continue
+		}
+		if t.entry != nil {
+			out = append(out, t.entry)
+		}
+		delete(l.counts, key)
+	}
+	return out
+}
+
+// network returns the /24 or /64 of an address: who has one, has the rest.
+func network(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return "unknown"
+	}
+	a = a.Unmap()
+	bits := 64
+	if a.Is4() {
+		bits = 24
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return "unknown"
+	}
+	return p.String()
+}

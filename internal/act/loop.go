@@ -1,0 +1,320 @@
+package act
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"hostward/internal/core"
+	"hostward/internal/ledger"
+	"hostward/internal/store"
+)
+
+// request is one call on its way through the writer.
+type request struct {
+	op    *Op
+	call  Call
+	in    any
+	entry *ledger.Entry // set: nothing to run, only this to write
+
+	ctx    context.Context
+	answer chan answer
+	result Result
+	err    error
+	keep   bool // err is a refusal whose rows and events stay
+}
+
+type answer struct {
+	result Result
+	err    error
+}
+
+const (
+	maxBatch  = 256                   // operations that share one COMMIT
+	maxHold   = 10 * time.Millisecond // the first of a batch waits no longer for the others
+	slow      = 50 * time.Millisecond // a Run that takes longer is told to the operator
+	sweepEach = time.Minute
+)
+
+var errClosing = core.Errorf(core.Unavailable, "the server is stopping; try again in a moment")
+
+// submit queues a request and waits for its COMMIT. A caller who leaves early
+// leaves the request behind: it is skipped if it has not begun.
+func (b *Bus) submit(ctx context.Context, r *request) (Result, error) {
+	r.ctx, r.answer = ctx, make(chan answer, 1)
+	select {
+	case <-b.closing:
+		return Result{}, errClosing
+	case <-ctx.Done():
+		return Result{}, core.Wrap(core.Unavailable, ctx.Err(), "the call was given up before it began")
+	case b.queue <- r:
+	}
+	select {
+	case a := <-r.answer:
+		return a.result, a.err
+	case <-b.closed:
+		select {
+		case a := <-r.answer:
+			return a.result, a.err
+		default:
+			return Result{}, errClosing
+		}
+	}
+}
+
+// loop owns the writer. One batch is one transaction.
+func (b *Bus) loop() {
+	defer close(b.closed)
+	tick := time.NewTicker(sweepEach)
+	defer tick.Stop()
+	for {
+		select {
+		case r := <-b.queue:
+			b.batch(b.gather(r))
+		case <-tick.C:
+			b.sweep(b.Clock())
+		case <-b.closing:
+			b.drain()
+			return
+		}
+	}
+}
+
+// drain answers what was queued before the stop and writes the last counts.
+func (b *Bus) drain() {
+	for {
+		select {
+		case r := <-b.queue:
+			b.batch([]*request{r})
+		default:
+			b.sweep(time.Time{})
+			return
+		}
+	}
+}
+
+// gather returns a function that yields the first request and then whatever
+// waits, so that the batch grows while it runs.
+func (b *Bus) gather(first *request) []*request {
+	batch := []*request{first}
+	for len(batch) < maxBatch {
+		select {
+		case r := <-b.queue:
+			batch = append(batch, r)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// batch runs its requests one after another, each in a savepoint, and commits
+// them together. COMMIT is the point of no return: before it nothing has
+// happened and nobody was answered; after it everything has, and the sealer
+// finds the records by itself even if this process dies here.
+func (b *Bus) batch(batch []*request) {
+	ctx := context.Background()
+	err := b.Writer.Begin(ctx)
+	if err == nil {
+		began := time.Now()
+		for len(batch) <= maxBatch {
+			for _, r := range batch {
+				if !r.done() {
+					b.one(ctx, r)
+				}
+			}
+			more := b.more(began, len(batch))
+			if more == nil {
+				break
+			}
+			batch = append(batch, more...)
+		}
+		if err = b.Writer.Commit(ctx); err != nil {
+			_ = b.Writer.Rollback(ctx)
+		}
+	}
+	if err != nil {
+		b.Book.Forget()
+		b.failAll(batch, err)
+		return
+	}
+	for _, r := range batch {
+		r.answer <- answer{r.result, r.err}
+	}
+	if b.Sealed != nil {
+		b.Sealed()
+	}
+}
+
+// more takes what queued up meanwhile, while the batch is young and small.
+func (b *Bus) more(began time.Time, size int) []*request {
+	if time.Since(began) > maxHold || size >= maxBatch {
+		return nil
+	}
+	select {
+	case r := <-b.queue:
+		return b.gather(r)
+	default:
+		return nil
+	}
+}
+
+func (b *Bus) failAll(batch []*request, cause error) {
+	public := "the change could not be written; nothing was changed"
+	if store.IsFull(cause) {
+		public = "the disk is full; nothing was changed"
+	}
+	b.Log.Error("commit failed", "requests", len(batch), "error", cause)
+	for _, r := range batch {
+		r.answer <- answer{Result{}, core.Wrap(core.Unavailable, cause, public)}
+	}
+}
+
+func (r *request) done() bool { return r.err != nil || r.result.State != "" }
+
+// one runs a request in its savepoint and writes its record.
+func (b *Bus) one(ctx context.Context, r *request) {
+	r.result.State = Unchanged
+	if r.ctx.Err() != nil {
+		r.err = core.Wrap(core.Unavailable, r.ctx.Err(), "the call was given up before it began")
+		return
+	}
+	w := b.Writer
+	if err := w.Savepoint(ctx); err != nil {
+		r.err = err
+		return
+	}
+	entry := b.attempt(ctx, r)
+	if entry == nil {
+		return // preview or replay: rolled back, nothing to say
+	}
+	if err := b.settle(ctx, entry, r); err != nil {
+		_ = w.RollbackTo(ctx)
+		_ = w.Release(ctx)
+		b.Book.Forget()
+		r.err = core.Wrap(core.Unavailable, err, "the log record could not be written; nothing was changed")
+		return
+	}
+	if err := w.Release(ctx); err != nil {
+		r.err = err
+	}
+}
+
+// attempt runs the operation and returns the entry that tells how it went,
+// with the savepoint holding exactly what the entry says.
+func (b *Bus) attempt(ctx context.Context, r *request) *ledger.Entry {
+	if r.entry != nil {
+		r.result.State = InForce
+		return r.entry
+	}
+	started := time.Now()
+	tx := b.tx(r)
+	entry, err := b.guarded(ctx, tx, r)
+	tx.end()
+	if took := time.Since(started); took > slow {
+		b.Log.Warn("slow operation", "op", r.op.Name, "took", took)
+	}
+	if err == nil && entry == nil {
+		_ = b.Writer.RollbackTo(ctx)
+		_ = b.Writer.Release(ctx)
+		return nil
+	}
+	if err != nil {
+		r.err = err
+		if !r.keep {
+			_ = b.Writer.RollbackTo(ctx)
+			entry = b.failure(r, entry, err)
+		}
+	}
+	return entry
+}
+
+// guarded turns a panic of a feature into a failed call.
+func (b *Bus) guarded(ctx context.Context, tx *Tx, r *request) (e *ledger.Entry, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			b.Log.Error("operation panicked", "op", r.op.Name, "panic", p, "stack", string(debug.Stack()))
+			e, err = nil, fmt.Errorf("%s panicked: %v", r.op.Name, p)
+		}
+	}()
+	return b.run(ctx, tx, r)
+}
+
+// run is one operation inside its savepoint: right, version, key, Run, gate.
+// No entry and no error: roll back and say nothing (preview, replay).
+func (b *Bus) run(ctx context.Context, tx *Tx, r *request) (*ledger.Entry, error) {
+	if again, err := b.replay(ctx, r); again || err != nil {
+		return nil, err
+	}
+	target, tenant, err := b.authorize(ctx, &tx.View, r.op, r.call, r.in)
+	e := b.entry(r.call, r.op, tx.now)
+	e.Object, e.Tenant = target, tenant
+	r.result.Target = target
+	if err != nil {
+		return e, err
+	}
+	if err := b.expected(ctx, r.call, target); err != nil {
+		return e, err
+	}
+	out, err := r.op.run(ctx, tx, r.in)
+	if err == nil && tx.refuse != nil {
+		err = tx.refuse
+	}
+	if err != nil && (tx.refuse == nil || !errors.Is(err, tx.refuse)) {
+		return e, err
+	}
+	refusal := err
+	if err := b.gate(ctx, tx, r.op); err != nil {
+		return e, b.alarm(r, err)
+	}
+	return b.verdict(ctx, tx, r, e, out, refusal)
+}
+
+// verdict fills the entry and the result of an operation that passed the gate.
+func (b *Bus) verdict(ctx context.Context, tx *Tx, r *request, e *ledger.Entry, out any, refusal error) (*ledger.Entry, error) {
+	e.Events = tx.events
+	r.result.Output, r.result.Changes = out, tx.events
+	switch {
+	case refusal != nil:
+		outcome(e, refusal)
+		r.result.Output, r.keep = nil, true
+		return e, refusal
+	case r.call.Preview:
+		r.result.State = Previewed
+		return nil, nil
+	case len(tx.events) == 0:
+		e.Outcome, r.result.State = ledger.Unchanged, Unchanged
+	default:
+		e.Outcome, r.result.State = ledger.Done, InForce
+	}
+	return e, nil
+}
+
+// settle writes the entry, notes the version it gave the target, and keeps
+// the answer for a repeat of the same key.
+func (b *Bus) settle(ctx context.Context, e *ledger.Entry, r *request) error {
+	receipt, err := b.Book.Append(ctx, b.Writer, e)
+	if err != nil {
+		return err
+	}
+	r.result.Record, r.result.Index = e.ID, uint64(receipt.Seq)
+	r.result.Version = receipt.Versions[r.result.Target]
+	return b.remember(ctx, r)
+}
+
+// expected compares If-Match with the target's version (RFC 9110 13.1.1).
+func (b *Bus) expected(ctx context.Context, c Call, target core.Ref) error {
+	if c.Expect == 0 {
+		return nil
+	}
+	v, _, err := b.Book.Version(ctx, b.Writer, target)
+	if err != nil {
+		return err
+	}
+	if v != c.Expect {
+		return core.Errorf(core.Stale, "it was changed meanwhile: you saw version %d, it is now version %d; look at it again", c.Expect, v)
+	}
+	return nil
+}

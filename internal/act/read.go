@@ -1,0 +1,179 @@
+package act
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"hostward/internal/core"
+	"hostward/internal/ledger"
+)
+
+func isNoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }
+
+// read answers one query from a snapshot, which it cannot write to. If reads
+// are recorded, the record is durable before the answer leaves (SPEC L1).
+func (b *Bus) read(ctx context.Context, op *Op, c Call, in any) (Result, error) {
+	var r Result
+	err := b.snapshot(ctx, c.Actor, func(v *View) (err error) {
+		r, err = b.ask(ctx, v, op, c, in)
+		return err
+	})
+	if err != nil {
+		return b.refused(ctx, c, op, in, err)
+	}
+	if op.Logged || b.recordsReads(c.Actor) {
+		r.Record, err = b.readRecord(ctx, op.Name, op.Class, c, r.Target)
+	}
+	return r, err
+}
+
+func (b *Bus) recordsReads(a Actor) bool {
+	return a.Role != System && b.RecordReads != nil && b.RecordReads()
+}
+
+// ask authorizes and runs one query on a view.
+func (b *Bus) ask(ctx context.Context, v *View, op *Op, c Call, in any) (Result, error) {
+	target, _, err := b.authorize(ctx, v, op, c, in)
+	if err != nil {
+		return Result{Target: target}, err
+	}
+	tx := &Tx{View: *v}
+	out, err := op.run(ctx, tx, in)
+	tx.end()
+	if err != nil {
+		return Result{Target: target}, err
+	}
+	version, _, err := b.Book.Version(ctx, v.db, target)
+	return Result{Output: out, Target: target, Version: version}, err
+}
+
+func (b *Bus) readRecord(ctx context.Context, action, class string, c Call, target core.Ref) (string, error) {
+	e := &ledger.Entry{Action: action, Class: class, Object: target, Tenant: c.Actor.Tenant, Outcome: ledger.Read, Reason: c.Reason}
+	err := b.note(ctx, e, c.Actor)
+	return e.ID, err
+}
+
+// Read runs any number of queries in one snapshot, for a page, and writes at
+// most one record for all of them. A query that fails has its error beside it;
+// the page decides what to do without it.
+func (b *Bus) Read(ctx context.Context, actor Actor, calls map[string]Call) (map[string]Result, map[string]error) {
+	results, faults := map[string]Result{}, map[string]error{}
+	var logged *Op
+	err := b.snapshot(ctx, actor, func(v *View) error {
+		for name, c := range calls {
+			c.Actor = actor
+			op, r, err := b.pageQuery(ctx, v, c)
+			if err != nil {
+				_, faults[name] = b.refused(ctx, c, op, nil, err)
+				continue
+			}
+			if logged == nil || op.Logged && !logged.Logged {
+				logged = op
+			}
+			results[name] = r
+		}
+		return nil
+	})
+	if err == nil && logged != nil && (logged.Logged || b.recordsReads(actor)) {
+		_, err = b.readRecord(ctx, logged.Name, logged.Class, Call{Actor: actor}, core.Ref{})
+	}
+	if err != nil {
+		return nil, map[string]error{"": err}
+	}
+	return results, faults
+}
+
+func (b *Bus) pageQuery(ctx context.Context, v *View, c Call) (*Op, Result, error) {
+	op, ok := b.Registry.Op(c.Op)
+	if !ok || op.Method != "query" {
+		return nil, Result{}, core.Errorf(core.NotFound, "there is no query %q", clipName(c.Op))
+	}
+	in, err := b.input(op, c)
+	if err != nil {
+		return op, Result{}, err
+	}
+	r, err := b.ask(ctx, v, op, c, in)
+	return op, r, err
+}
+
+// May reports whether the actor's role may call the operation at all: faces
+// use it to leave out what would be refused anyway.
+func (b *Bus) May(a Actor, op *Op) bool { return a.Role&op.Roles != 0 }
+
+// Flow is what a stream's Run works with.
+type Flow struct {
+	bus   *Bus
+	op    *Op
+	call  Call
+	in    any
+	again time.Time // when the right is checked next
+	send  func(any) error
+	sent  int
+}
+
+// recheck is how long a right holds within a stream.
+const recheck = 30 * time.Second
+
+// View runs f on a fresh snapshot, after checking the right again when the
+// last check is older than 30 s. Keep f short: it pins the snapshot.
+func (f *Flow) View(ctx context.Context, read func(*View) error) error {
+	return f.bus.snapshot(ctx, f.call.Actor, func(v *View) error {
+		if v.now.After(f.again) {
+			if _, _, err := f.bus.authorize(ctx, v, f.op, f.call, f.in); err != nil {
+				return err
+			}
+			f.again = v.now.Add(recheck)
+		}
+		return read(v)
+	})
+}
+
+// Send hands one item to the caller. An error means that he has left.
+func (f *Flow) Send(item any) error {
+	f.sent++
+	return f.send(item)
+}
+
+// Stream opens a stream, runs it until it ends or ctx does, and records both
+// ends. send is called from this goroutine.
+func (b *Bus) Stream(ctx context.Context, c Call, send func(any) error) error {
+	op, ok := b.Registry.Op(c.Op)
+	if !ok || op.Method != "stream" {
+		_, err := b.refused(ctx, c, nil, nil, core.Errorf(core.NotFound, "there is no stream %q", clipName(c.Op)))
+		return err
+	}
+	in, err := b.input(op, c)
+	if err != nil {
+		_, err = b.refused(ctx, c, op, nil, err)
+		return err
+	}
+	f := &Flow{bus: b, op: op, call: c, in: in, send: send}
+	if err := f.View(ctx, func(*View) error { return nil }); err != nil {
+		_, err = b.refused(ctx, c, op, in, err)
+		return err
+	}
+	if _, err := b.readRecord(ctx, op.Name, op.Class, c, core.Ref{}); err != nil {
+		return err
+	}
+	err = op.stream(ctx, f, in)
+	return errors.Join(told(err), b.streamEnd(ctx, f, err))
+}
+
+func told(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return core.AsError(err)
+}
+
+func (b *Bus) streamEnd(ctx context.Context, f *Flow, err error) error {
+	e := &ledger.Entry{Action: f.op.Name, Class: f.op.Class, Tenant: f.call.Actor.Tenant, Outcome: ledger.Read, Count: 1}
+	e.Reason = fmt.Sprintf("closed after %d items", f.sent)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		e.Outcome, e.Code = ledger.Failed, core.CodeOf(err)
+	}
+	return b.note(ctx, e, f.call.Actor)
+}

@@ -1,0 +1,174 @@
+package act
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"hostward/internal/core"
+	"hostward/internal/ledger"
+)
+
+// entry begins the record of a call. op is nil for an unknown operation.
+func (b *Bus) entry(c Call, op *Op, now time.Time) *ledger.Entry {
+	e := &ledger.Entry{ID: core.NewID("r"), Time: now, Action: clipName(c.Op), Class: "panel", Reason: c.Reason}
+	if op != nil {
+		e.Action, e.Class = op.Name, op.Class
+	}
+	b.sign(e, c.Actor)
+	return e
+}
+
+// sign writes who asked, from where and through which door.
+func (b *Bus) sign(e *ledger.Entry, a Actor) {
+	e.Actor, e.Door, e.Address, e.Agent, e.Session = a.identity(), a.Door, a.Address, a.Agent, a.Session
+	if a.By != nil {
+		e.By = a.By.identity()
+	}
+}
+
+// failure is the entry of a call that changed nothing. A started one keeps
+// its target and tenant.
+func (b *Bus) failure(r *request, started *ledger.Entry, err error) *ledger.Entry {
+	if started == nil {
+		started = b.entry(r.call, r.op, b.Clock())
+	}
+	started.Events = nil
+	outcome(started, err)
+	return started
+}
+
+// outcome writes how a call ended badly. The sentence is the caller's: causes
+// may hold what must not be kept.
+func outcome(e *ledger.Entry, err error) {
+	public := core.AsError(err)
+	e.Outcome, e.Code = ledger.Refused, public.Code
+	if public.Code == core.Internal || public.Code == core.Unavailable {
+		e.Outcome = ledger.Failed
+	}
+	sentence := public.Sentence()
+	if errors.Is(err, errForeign) {
+		sentence = errForeign.Error()
+	}
+	e.Reason = strings.TrimPrefix(e.Reason+"; "+sentence, "; ")
+}
+
+// refused records a call that never reached its Run, and returns its error.
+func (b *Bus) refused(ctx context.Context, c Call, op *Op, in any, err error) (Result, error) {
+	err = b.told(op, c, err)
+	if c.Preview && core.CodeOf(err) == core.Invalid {
+		return Result{}, err // looking is no attempt
+	}
+	now := b.Clock()
+	e := b.entry(c, op, now)
+	e.Tenant = c.Actor.Tenant
+	if op != nil && in != nil {
+		_ = b.snapshot(ctx, c.Actor, func(v *View) error {
+			e.Object, e.Tenant, _ = b.authorize(ctx, v, op, c, in)
+			return nil
+		})
+	}
+	outcome(e, err)
+	if c.Actor.Role == Stranger && !b.limiter.exact(e, now) {
+		return Result{}, err // counted; written with the others of its kind
+	}
+	r, werr := b.submit(context.WithoutCancel(ctx), &request{entry: e, call: c, op: op})
+	if werr != nil {
+		b.Log.Error("a refusal could not be recorded", "op", c.Op, "error", werr)
+		return r, werr
+	}
+	return Result{Record: r.Record, Index: r.Index}, err
+}
+
+// note writes one entry that belongs to no declared operation: an upload, a
+// stream that opened, a start, a stop.
+func (b *Bus) note(ctx context.Context, e *ledger.Entry, a Actor) error {
+	e.ID, e.Time = core.NewID("r"), b.Clock()
+	b.sign(e, a)
+	_, err := b.submit(context.WithoutCancel(ctx), &request{entry: e, call: Call{Op: e.Action, Actor: a}})
+	return err
+}
+
+// Witness writes entries that the log has to say about itself: a start, a
+// stop, a gap, a clock that jumped (SPEC L7). The system signs them.
+func (b *Bus) Witness(ctx context.Context, entries ...*ledger.Entry) error {
+	for _, e := range entries {
+		if err := b.note(ctx, e, SystemActor("log")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replay answers a call whose Idempotency-Key was seen within the day.
+func (b *Bus) replay(ctx context.Context, r *request) (bool, error) {
+	if r.call.Key == "" || r.call.Preview {
+		return false, nil
+	}
+	var op, input, answer string
+	err := b.Writer.QueryRow(ctx, `SELECT op, input, answer FROM act_key WHERE actor = $1 AND key = $2`, r.call.Actor.ID, r.call.Key).Scan(&op, &input, &answer)
+	if err != nil {
+		if isNoRows(err) {
+			return false, nil
+		}
+		return false, err
+	}
+	digest, err := DigestOf(r.in)
+	if err != nil {
+		return false, err
+	}
+	if op != r.op.Name || input != digest {
+		return false, core.Errorf(core.Conflict, "this Idempotency-Key was used for another call; take a new one")
+	}
+	if answer == "" {
+		return false, core.Errorf(core.Conflict, "this call was already done; its answer held a secret, which is shown only once")
+	}
+	if err := json.Unmarshal([]byte(answer), &r.result); err != nil {
+		return false, err
+	}
+	r.result.Replay = true
+	return true, nil
+}
+
+// remember keeps the answer of a call that carried a key.
+func (b *Bus) remember(ctx context.Context, r *request) error {
+	if r.call.Key == "" || r.op == nil || r.entry != nil || r.err != nil {
+		return nil
+	}
+	digest, err := DigestOf(r.in)
+	if err != nil {
+		return err
+	}
+	var answer []byte
+	if !r.op.Reveals {
+		if answer, err = json.Marshal(r.result); err != nil {
+			return err
+		}
+	}
+	_, err = b.Writer.Exec(ctx, `INSERT INTO act_key (actor, key, op, input, answer, at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		r.call.Actor.ID, r.call.Key, r.op.Name, digest, string(answer), b.Clock().UnixMicro())
+	return err
+}
+
+// sweep writes the counts of strangers' failures that are due, forgets old
+// keys, and removes unused uploads. A zero time means: everything, we stop.
+func (b *Bus) sweep(now time.Time) {
+	for _, e := range b.limiter.due(now) {
+		e.ID = core.NewID("r")
+		b.batch([]*request{{entry: e, ctx: context.Background(), answer: make(chan answer, 1)}})
+	}
+	if now.IsZero() {
+		return
+	}
+	b.sweepUploads(now)
+	ctx := context.Background()
+	if err := b.Writer.Begin(ctx); err != nil {
+		return
+	}
+	_, _ = b.Writer.Exec(ctx, `DELETE FROM act_key WHERE at < $1`, now.Add(-24*time.Hour).UnixMicro())
+	if err := b.Writer.Commit(ctx); err != nil {
+		_ = b.Writer.Rollback(ctx)
+	}
+}

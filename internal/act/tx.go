@@ -1,0 +1,163 @@
+package act
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"hostward/internal/core"
+	"hostward/internal/ledger"
+	"hostward/internal/store"
+)
+
+// statement is SQL known when the program was compiled: outside this package
+// only an untyped constant converts to it. Placeholders are $1, $2 ...
+type statement string
+
+// View reads one snapshot at one instant. Only the Bus makes a usable one,
+// and it ends with the operation: a View kept for later answers errOver.
+type View struct {
+	db    store.Reader
+	now   time.Time
+	actor Actor
+	bus   *Bus
+	over  bool
+}
+
+var errOver = errors.New("this view is over: its operation has ended")
+
+// Now is the one time of the operation.
+func (v *View) Now() time.Time { return v.now }
+
+// Actor is who asks.
+func (v *View) Actor() Actor { return v.actor }
+
+func (v *View) end() { v.over = true }
+
+// Get scans the first row into dest and reports whether there was one.
+func (v *View) Get(ctx context.Context, q statement, args []any, dest ...any) (bool, error) {
+	if v.over || v.bus == nil {
+		return false, errOver
+	}
+	if err := v.bus.permitted(q, false); err != nil {
+		return false, err
+	}
+	err := v.db.QueryRow(ctx, string(q), args...).Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Each calls row for every row; row scans it with the function it is given.
+func (v *View) Each(ctx context.Context, q statement, args []any, row func(scan func(dest ...any) error) error) error {
+	if v.over || v.bus == nil {
+		return errOver
+	}
+	if err := v.bus.permitted(q, false); err != nil {
+		return err
+	}
+	rows, err := v.db.Query(ctx, string(q), args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := row(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// Tx is a View that writes. What it wrote stays only if the gate agrees.
+type Tx struct {
+	View
+	w      *store.Writer
+	wrote  int64
+	events []ledger.Event
+	owner  func(context.Context, core.Ref) (string, error)
+	fault  error
+	refuse error
+}
+
+// Exec runs one INSERT, UPDATE or DELETE and returns how many rows it changed.
+func (t *Tx) Exec(ctx context.Context, q statement, args ...any) (int64, error) {
+	if t.over || t.w == nil {
+		return 0, errOver
+	}
+	if err := t.bus.permitted(q, true); err != nil {
+		t.fault = err
+		return 0, err
+	}
+	n, err := t.w.Exec(ctx, string(q), args...)
+	t.wrote += n
+	return n, err
+}
+
+// Record notes one event about one object, with its old and new values. Every
+// object that the operation touches needs one.
+func (t *Tx) Record(ctx context.Context, event string, on core.Ref, fields ...Field) error {
+	if t.over {
+		return errOver
+	}
+	tenant, err := t.owner(ctx, on)
+	if err != nil {
+		t.fault = fmt.Errorf("recording %s: owner of %s: %w", event, on, err)
+		return t.fault
+	}
+	t.events = append(t.events, ledger.Event{Name: event, Object: on, Tenant: tenant, Fields: fields})
+	return nil
+}
+
+// Refuse turns the operation down and yet keeps what it wrote and recorded: a
+// wrong password must be counted. Return its result from Run.
+func (t *Tx) Refuse(err error) error {
+	t.refuse = err
+	return err
+}
+
+var (
+	writes = regexp.MustCompile(`(?is)^\s*(INSERT|UPDATE|DELETE)\s`)
+	reads  = regexp.MustCompile(`(?is)^\s*(SELECT|WITH)\s`)
+	// Tables of the frame, and words that are not for features.
+	closed = regexp.MustCompile(`(?i)\b(ledger_|act_|store_|sqlite_|pg_|information_schema)|;|\b(PRAGMA|ATTACH|DETACH|CREATE|DROP|ALTER|TRUNCATE|VACUUM|REINDEX|SAVEPOINT|ROLLBACK|COMMIT|COPY|GRANT)\b`)
+)
+
+// verdict is what permitted found about one SQL text.
+type verdict struct {
+	q     statement
+	write bool
+}
+
+// permitted keeps a feature out of the frame's tables and away from words
+// that would change the rules. Every SQL text is a constant of the program, so
+// the verdicts are few and kept.
+func (b *Bus) permitted(q statement, write bool) error {
+	key := verdict{q, write}
+	found, ok := b.rules.Load(key)
+	if !ok {
+		found = inspect(q, write)
+		b.rules.Store(key, found)
+	}
+	err, _ := found.(error)
+	return err
+}
+
+func inspect(q statement, write bool) error {
+	if m := closed.FindString(string(q)); m != "" {
+		return fmt.Errorf("SQL of a feature must not contain %q: %s", m, q)
+	}
+	if want := reads; write {
+		want = writes
+		if !want.MatchString(string(q)) {
+			return fmt.Errorf("Exec takes one INSERT, UPDATE or DELETE: %s", q)
+		}
+	} else if !want.MatchString(string(q)) {
+		return fmt.Errorf("a view takes one SELECT: %s", q)
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package act
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"hostward/internal/core"
+	"hostward/internal/ledger"
+)
+
+// File is an input field that holds a file: its text itself, or the handle of
+// an upload ("up_" and 26 characters) that was spooled before.
+type File struct {
+	text   string
+	handle string
+}
+
+var handleForm = regexp.MustCompile(`^up_[0-9a-hjkmnp-tv-z]{26}$`)
+
+// NewFile makes a File of text or of a handle.
+func NewFile(s string) File {
+	if handleForm.MatchString(s) {
+		return File{handle: s}
+	}
+	return File{text: s}
+}
+
+func (f File) empty() bool { return f.text == "" && f.handle == "" }
+
+// UnmarshalJSON takes text or a handle.
+func (f *File) UnmarshalJSON(b []byte) error {
+	var s string
+	if err := json.Unmarshal(b, &s); err != nil {
+		return err
+	}
+	*f = NewFile(s)
+	return nil
+}
+
+// MarshalJSON gives back what was given.
+func (f File) MarshalJSON() ([]byte, error) { return json.Marshal(f.text + f.handle) }
+
+// maxUpload bounds one upload: a zone of a million records has some 50 MB.
+const maxUpload = 128 << 20
+
+// uploadLife is how long an upload waits to be used.
+const uploadLife = time.Hour
+
+// Upload spools r outside any transaction and returns its handle. Only the
+// actor who sent it can use it, within the hour.
+func (b *Bus) Upload(ctx context.Context, actor Actor, r io.Reader) (string, error) {
+	if actor.Role == Stranger {
+		return "", core.Errorf(core.Unauthenticated, "log in before you send a file")
+	}
+	handle := core.NewID("up")
+	path := filepath.Join(b.spool, handle)
+	size, digest, err := spool(path, r)
+	if err == nil && size > maxUpload {
+		err = core.Errorf(core.Invalid, "the file is too large: at most %d MB are accepted", maxUpload>>20)
+	}
+	if err == nil {
+		err = os.WriteFile(path+".owner", []byte(actor.ID), 0o600)
+	}
+	if err != nil {
+		return "", errors.Join(err, os.Remove(path))
+	}
+	return handle, b.note(ctx, &ledger.Entry{Action: "upload", Class: "panel", Tenant: actor.Tenant, Outcome: ledger.Done,
+		Reason: fmt.Sprintf("%s: %d bytes, SHA-256 %s", handle, size, digest)}, actor)
+}
+
+func spool(path string, r io.Reader) (int64, string, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return 0, "", err
+	}
+	sum := sha256.New()
+	n, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(r, maxUpload+1))
+	return n, hex.EncodeToString(sum.Sum(nil)), errors.Join(err, f.Close())
+}
+
+// Open returns the content of an input's file, for Prepare.
+func (v *View) Open(f File) (io.ReadCloser, error) {
+	if v.over || v.bus == nil {
+		return nil, errOver
+	}
+	if f.handle == "" {
+		return io.NopCloser(bytes.NewReader([]byte(f.text))), nil
+	}
+	path := filepath.Join(v.bus.spool, f.handle)
+	owner, err := os.ReadFile(path + ".owner")
+	if err != nil || string(owner) != v.actor.ID {
+		return nil, core.Errorf(core.NotFound, "no upload %s is waiting; send the file again", f.handle)
+	}
+	return os.Open(path)
+}
+
+// sweepUploads removes uploads that nobody used.
+func (b *Bus) sweepUploads(now time.Time) {
+	entries, _ := os.ReadDir(b.spool)
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && now.Sub(info.ModTime()) > uploadLife {
+			_ = os.Remove(filepath.Join(b.spool, e.Name()))
+		}
+	}
+}
