@@ -1,0 +1,245 @@
+package ini
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"hostward/internal/core"
+)
+
+// Field is one key of Policy: its place in the file, and how it is read and shown.
+type Field struct {
+	Section, Key string
+	Accepted     string              // what may stand there, as half a sentence
+	Show         func(Policy) string // the value in force, as text for people and for comparing
+
+	set  func(*Policy, Entry) (accepted string) // "" when the value was taken
+	text func(Policy) (string, bool)            // what the file would say; false: the key is left out
+}
+
+const acceptedSwitch = "on, yes, true or 1; off, no, false, none or 0"
+
+// Fields lists the keys that panel.ini may have, in the order of the manual.
+func Fields() []Field {
+	return []Field{
+		toggle("actionLog", "nis2compliant", func(p *Policy) *bool { return &p.NIS2 }),
+		toggle("actionLog", "api.includeImmutable", func(p *Policy) *bool { return &p.IncludeReads }),
+		toggle("actionLog", "syslog", func(p *Policy) *bool { return &p.Syslog }),
+		facilityField(),
+		toggle("api", "enabled", func(p *Policy) *bool { return &p.APIEnabled }),
+		allowedField(),
+		dnsUpdateField(),
+	}
+}
+
+// Name returns "[section] key".
+func (f Field) Name() string { return "[" + f.Section + "] " + f.Key }
+
+func toggle(section, key string, at func(*Policy) *bool) Field {
+	show := func(p Policy) string { return string(switchOf(*at(&p))) }
+	return Field{
+		Section: section, Key: key, Accepted: acceptedSwitch, Show: show,
+		set: func(p *Policy, e Entry) string {
+			on, ok := e.Bool()
+			if !ok {
+				return acceptedSwitch
+			}
+			*at(p) = on
+			return ""
+		},
+		text: func(p Policy) (string, bool) { return show(p), true },
+	}
+}
+
+func facilityField() Field {
+	const accepted = "local0 to local7, auth, authpriv, cron, daemon, ftp, kern, lpr, mail, news, syslog, user or uucp"
+	names := strings.Fields("auth authpriv cron daemon ftp kern lpr mail news syslog user uucp " +
+		"local0 local1 local2 local3 local4 local5 local6 local7")
+	return Field{
+		Section: "actionLog", Key: "syslogFacility", Accepted: accepted,
+		Show: func(p Policy) string { return p.SyslogFacility },
+		set: func(p *Policy, e Entry) string {
+			name := strings.ToLower(e.Text)
+			if !slices.Contains(names, name) {
+				return accepted
+			}
+			p.SyslogFacility = name
+			return ""
+		},
+		text: func(p Policy) (string, bool) { return p.SyslogFacility, true },
+	}
+}
+
+func allowedField() Field {
+	return Field{
+		Section: "api", Key: "allowedIPs",
+		Accepted: "addresses and networks, separated by commas or blanks; empty for nobody; no such line for everyone",
+		Show:     func(p Policy) string { return p.APIAllowed.String() },
+		set: func(p *Policy, e Entry) string {
+			list, wrong := parseAllowed(e.Text)
+			p.APIAllowed = list
+			return strings.Join(wrong, "; ")
+		},
+		text: func(p Policy) (string, bool) { return p.APIAllowed.list(), !p.APIAllowed.Everyone },
+	}
+}
+
+func dnsUpdateField() Field {
+	return Field{
+		Section: "api", Key: "dnsUpdate", Accepted: acceptedSwitch,
+		Show: func(p Policy) string {
+			if p.DNSUpdate == Unset {
+				return "as [api] enabled"
+			}
+			return string(p.DNSUpdate)
+		},
+		set: func(p *Policy, e Entry) string {
+			on, ok := e.Bool()
+			if !ok {
+				return acceptedSwitch
+			}
+			p.DNSUpdate = switchOf(on)
+			return ""
+		},
+		text: func(p Policy) (string, bool) { return string(p.DNSUpdate), p.DNSUpdate != Unset },
+	}
+}
+
+func switchOf(on bool) Switch {
+	if on {
+		return On
+	}
+	return Off
+}
+
+// Note is something about the file that is worth a word and stops nothing.
+type Note struct {
+	Line int
+	Text string
+}
+
+// Decode reads the policy of a file. Wrong values are faults, and so are keys
+// of ours in other letters ([API], AllowedIPs), since ignoring them would leave
+// a door open that somebody meant to close. Other unknown keys are notes.
+func Decode(f *File) (Policy, []Note, core.Faults) {
+	d := decoder{policy: Default(), fields: Fields()}
+	for i, e := range f.entries {
+		d.entry(f, i, e)
+	}
+	return d.policy, d.notes, d.faults
+}
+
+type decoder struct {
+	policy Policy
+	fields []Field
+	notes  []Note
+	faults core.Faults
+}
+
+func (d *decoder) entry(f *File, i int, e Entry) {
+	at := slices.IndexFunc(d.fields, func(k Field) bool {
+		return strings.EqualFold(k.Section, e.Section) && strings.EqualFold(k.Key, e.Key)
+	})
+	if at < 0 {
+		d.note(e.Line, "the key [%s] %s is unknown; it is kept and does nothing", e.Section, e.Key)
+		return
+	}
+	field := d.fields[at]
+	if accepted := d.misuse(field, e); accepted != "" {
+		d.fault(e, accepted)
+		return
+	}
+	if later := laterLine(f.entries[i+1:], e); later > 0 {
+		d.note(e.Line, "%s stands again on line %d, which holds", field.Name(), later)
+	}
+	// A value that a later line replaces is still read: it must be right.
+	if accepted := field.set(&d.policy, e); accepted != "" {
+		d.fault(e, accepted)
+	}
+	if field.Key == "allowedIPs" {
+		d.networkNotes(e.Line)
+	}
+}
+
+// misuse says how the key is to be written, when it is written otherwise.
+func (d *decoder) misuse(field Field, e Entry) string {
+	switch {
+	case e.Section != field.Section || e.Key != field.Key:
+		return "written " + field.Name() + ", in just these letters"
+	case e.Array:
+		return "one value, without []: " + field.Accepted
+	case !e.Quoted && strings.Contains(e.Text, "#"):
+		return field.Accepted + `; a comment begins with ";"`
+	}
+	return ""
+}
+
+// networkNotes points at addresses that look like networks.
+func (d *decoder) networkNotes(line int) {
+	for _, n := range d.policy.APIAllowed.Networks {
+		if addr := n.Addr(); n.IsSingleIP() && addr.Is4() && addr.As4()[3] == 0 {
+			d.note(line, "%s is one address; its network is written %s/24", addr, addr)
+		}
+	}
+}
+
+func (d *decoder) note(line int, format string, args ...any) {
+	d.notes = append(d.notes, Note{Line: line, Text: fmt.Sprintf(format, args...)})
+}
+
+func (d *decoder) fault(e Entry, accepted string) {
+	d.faults.Add(fmt.Sprintf("line %d, column %d, [%s] %s", e.Line, e.Column, e.Section, e.Key), e.Text, accepted)
+}
+
+func laterLine(rest []Entry, e Entry) int {
+	for _, l := range rest {
+		if l.Section == e.Section && l.Key == e.Key {
+			return l.Line
+		}
+	}
+	return 0
+}
+
+// Read parses and decodes the bytes of a file.
+func Read(data []byte) (Policy, []Note, core.Faults) {
+	f, faults := Parse(data)
+	if len(faults) > 0 {
+		return Policy{}, nil, faults
+	}
+	return Decode(f)
+}
+
+// Text returns the policy as a file of its own, with every key that is set.
+// Read gives the same policy back: this is how adopted values are kept for
+// comparing at the next start.
+func (p Policy) Text() []byte {
+	var b bytes.Buffer
+	section := ""
+	for _, f := range Fields() {
+		if f.Section != section {
+			section = f.Section
+			fmt.Fprintf(&b, "[%s]\n", section)
+		}
+		if text, set := f.text(p); set {
+			value, _ := encode(text) // never fails: the texts are words, numbers and addresses
+			fmt.Fprintf(&b, "%s = %s\n", f.Key, value)
+		}
+	}
+	return b.Bytes()
+}
+
+// Change is one key whose value differs between two policies.
+type Change struct{ Key, Old, New string }
+
+// Diff returns what differs, in the order of Fields.
+func Diff(old, new Policy) []Change {
+	var out []Change
+	for _, f := range Fields() {
+		if a, b := f.Show(old), f.Show(new); a != b {
+			out = append(out, Change{Key: f.Name(), Old: a, New: b})
+		}
+	}
+	return out
+}
