@@ -56,6 +56,11 @@ func (b *Bus) readRecord(ctx context.Context, action, class string, c Call, targ
 	return e.ID, err
 }
 
+// Look lets a job of the frame read one snapshot: the engine, the verifier.
+func (b *Bus) Look(ctx context.Context, job string, f func(*View) error) error {
+	return b.snapshot(ctx, SystemActor(job), f)
+}
+
 // Read runs any number of queries in one snapshot, for a page, and writes at
 // most one record for all of them. A query that fails has its error beside it;
 // the page decides what to do without it.

@@ -1,0 +1,55 @@
+# hostward: build, run, test. Every target works on a fresh Debian 12 with Go.
+
+GO      ?= go
+GOFLAGS ?= -trimpath
+BIN     := bin/hostward
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+# axe-core is the accessibility checker of the browser tests: pinned, fetched
+# from npm into .cache/, never shipped.
+AXE_VERSION := 4.14.1
+AXE         := .cache/axe-core-$(AXE_VERSION)/axe.min.js
+
+# Debian packages that the tests talk to: databases, other name servers,
+# validators, a browser.
+TEST_PACKAGES := sqlite3 postgresql dnsutils ldnsutils knot nsd bind9 bind9-utils chromium python3 iproute2
+
+.PHONY: build run test unit lint vet bench deps clean
+
+build: $(BIN)
+
+$(BIN): $(shell find cmd internal -type f) go.mod go.sum
+	CGO_ENABLED=0 $(GO) build $(GOFLAGS) -ldflags "-s -w -X main.version=$(VERSION)" -o $@ ./cmd/hostward
+
+run: build
+	$(BIN) serve
+
+# Everything that CI runs.
+test: deps build
+	$(GO) vet ./...
+	GOOS=windows $(GO) build ./...
+	HOSTWARD_TEST_FULL=1 AXE_CORE=$(abspath $(AXE)) $(GO) test -timeout 20m ./...
+
+# The tests that need nothing but Go; what is missing on the machine is skipped.
+unit:
+	$(GO) test ./...
+
+lint:
+	cd tools && $(GO) tool -modfile=go.mod golangci-lint run -c ../.golangci.yml ../...
+
+# Figures, side by side with peers; see docs/benchmarks.md.
+bench:
+	bench/run.sh
+
+deps: $(AXE)
+	@if [ "$$(id -u)" = 0 ]; then \
+	  missing=$$(dpkg-query -W -f='$${Package} $${db:Status-Status}\n' $(TEST_PACKAGES) 2>/dev/null | awk '$$2=="installed"{print $$1}' | sort > .cache/have; echo $(TEST_PACKAGES) | tr ' ' '\n' | sort | comm -23 - .cache/have); \
+	  if [ -n "$$missing" ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi; \
+	else echo "not root: install for the full test: $(TEST_PACKAGES)"; fi
+
+$(AXE):
+	mkdir -p $(dir $@)
+	cd .cache && npm pack --silent axe-core@$(AXE_VERSION) >/dev/null && tar -xzf axe-core-$(AXE_VERSION).tgz -C axe-core-$(AXE_VERSION) --strip-components=1
+
+clean:
+	rm -rf bin .cache

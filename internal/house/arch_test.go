@@ -1,0 +1,297 @@
+package house_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// room says who a package may import of ours, and what it must not import of
+// anybody, each ban with the reason that is printed when it breaks.
+type room struct {
+	dir  string            // folder below the module; "/*" stands for each folder in it
+	ours []string          // rooms it may import; "*": all
+	bans map[string]string // import path or prefix ending in "/" -> reason
+}
+
+var hands = map[string]string{
+	"os":           "a feature does not touch the machine: plan a host.Step, or ask for a port",
+	"os/exec":      "no commands in a feature: plan a host.Step",
+	"net":          "no network in a feature: declare a port, an adapter fills it",
+	"net/http":     "no network in a feature: declare a port, an adapter fills it",
+	"database/sql": "rows are reached through act.View and act.Tx only, or the gate sees nothing",
+	"log":          "a feature returns errors; the bus logs them",
+	"log/slog":     "a feature returns errors; the bus logs them",
+	"unsafe":       "unsafe reaches around the door",
+	"reflect":      "reflection reaches around act's closed types",
+	"syscall":      "a feature does not touch the machine",
+	"plugin":       "a feature is compiled in",
+	"sync":         "a feature keeps no state of its own between calls: the database says what should be",
+	"sync/atomic":  "a feature keeps no state of its own between calls",
+	"math/rand":    "randomness comes from core.NewID and core.NewToken",
+	"math/rand/v2": "randomness comes from core.NewID and core.NewToken",
+}
+
+var rooms = []room{
+	{dir: "internal/core", bans: map[string]string{"github.com/": "core is standard library only", "golang.org/": "core is standard library only", "modernc.org/": "core is standard library only"}},
+	{dir: "internal/file", ours: []string{"core"}},
+	{dir: "internal/rr", ours: []string{"core"}},
+	{dir: "internal/ini", ours: []string{"core", "file"}},
+	{dir: "internal/store", ours: []string{"core", "file"}},
+	{dir: "internal/ledger", ours: []string{"core", "file"}, bans: map[string]string{
+		"net/http": "the ledger knows no network: package witness asks outside"}},
+	{dir: "internal/keeper", ours: []string{"core", "file", "ledger"}},
+	{dir: "internal/witness", ours: []string{"core", "file", "ledger"}},
+	{dir: "internal/host", ours: []string{"core", "rr"}, bans: map[string]string{
+		"os": "host holds effects as data; host/hands carries them out", "os/exec": "host holds effects as data"}},
+	{dir: "internal/host/hands", ours: []string{"core", "rr", "host", "nameserver"}},
+	{dir: "internal/act", ours: []string{"core", "ledger", "store"}, bans: map[string]string{
+		"net/http": "the door knows no face"}},
+	{dir: "internal/control", ours: []string{"core", "act", "host"}, bans: map[string]string{
+		"os/exec": "a control describes; hands act"}},
+	{dir: "internal/nameserver", ours: []string{"core", "rr"}, bans: map[string]string{
+		"database/sql": "the nameserver is fed; it never opens the database"}},
+	{dir: "internal/feature/*", ours: []string{"core", "act", "control", "host", "rr"}, bans: hands},
+	{dir: "internal/adapter/*", ours: []string{"core", "ini", "keeper", "ledger", "act"}},
+	{dir: "internal/face/*", ours: []string{"core", "act"}, bans: map[string]string{
+		"database/sql": "a face has nothing but the bus"}},
+	{dir: "internal/house", ours: []string{"*"}},
+	{dir: "cmd/hostward", ours: []string{"*"}},
+}
+
+// elsewhere lists third-party modules that belong to one edge of the house.
+var elsewhere = map[string]struct{ rooms, why string }{
+	"modernc.org/sqlite":      {"internal/store", "one room knows the database engines"},
+	"github.com/jackc/pgx/":   {"internal/store", "one room knows the database engines"},
+	"github.com/miekg/dns":    {"internal/rr", "the DNS library stays behind internal/rr, so that another can take its place"},
+	"github.com/spf13/cobra":  {"internal/face/cli cmd/hostward", "only the CLI knows its library"},
+	"golang.org/x/mod/sumdb/": {"internal/ledger internal/keeper internal/witness", "tree arithmetic stays in the log's rooms"},
+}
+
+const module = "hostward/"
+
+// TestRoomsImportOnlyWhatTheyMay holds every import of the product against the
+// table above.
+func TestRoomsImportOnlyWhatTheyMay(t *testing.T) {
+	checked := 0
+	for dir, files := range packages(t) {
+		r, ok := roomOf(dir)
+		if !ok {
+			t.Errorf("%s is in no room: add it to the table in arch_test.go, with its reasons", dir)
+			continue
+		}
+		for _, f := range files {
+			for _, spec := range f.Imports {
+				path, _ := strconv.Unquote(spec.Path.Value)
+				r.check(t, dir, path)
+				checked++
+			}
+		}
+	}
+	if checked < 100 {
+		t.Fatalf("only %d imports seen: the test looks at the wrong place", checked)
+	}
+}
+
+func (r room) check(t *testing.T, dir, path string) {
+	t.Helper()
+	for ban, why := range r.bans {
+		if path == ban || strings.HasSuffix(ban, "/") && strings.HasPrefix(path, ban) {
+			t.Errorf("%s imports %s: %s", dir, path, why)
+		}
+	}
+	for prefix, home := range elsewhere {
+		if strings.HasPrefix(path, prefix) && !slices.ContainsFunc(strings.Fields(home.rooms), func(h string) bool { return dir == h || strings.HasPrefix(dir, h+"/") }) {
+			t.Errorf("%s imports %s: %s", dir, path, home.why)
+		}
+	}
+	ours, ok := strings.CutPrefix(path, module+"internal/")
+	if !ok || slices.Contains(r.ours, "*") || "internal/"+ours == dir || strings.HasPrefix("internal/"+ours, dir+"/") {
+		return
+	}
+	if !slices.Contains(r.ours, ours) {
+		t.Errorf("%s imports %s: this room may import only %s (features do not know each other; faces know no feature)", dir, ours, strings.Join(r.ours, ", "))
+	}
+}
+
+func roomOf(dir string) (room, bool) {
+	for _, r := range rooms {
+		parent, each := strings.CutSuffix(r.dir, "/*")
+		if dir == r.dir || each && strings.HasPrefix(dir, parent+"/") {
+			return r, true
+		}
+	}
+	for _, r := range rooms { // a folder within a room belongs to it
+		if strings.HasPrefix(dir, r.dir+"/") {
+			return r, true
+		}
+	}
+	return room{}, false
+}
+
+// packages parses the product's files, tests and helpers of tests left out.
+func packages(t *testing.T) map[string][]*ast.File {
+	t.Helper()
+	root := "../.."
+	all := map[string][]*ast.File{}
+	for _, top := range []string{"internal", "cmd"} {
+		err := filepath.WalkDir(filepath.Join(root, top), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() && (d.Name() == "testdata" || strings.HasSuffix(d.Name(), "test")) {
+				return errOr(err, fs.SkipDir)
+			}
+			if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return nil
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+			if err != nil {
+				return err
+			}
+			rel, _ := filepath.Rel(root, filepath.Dir(path))
+			all[filepath.ToSlash(rel)] = append(all[filepath.ToSlash(rel)], f)
+			return nil
+		})
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+func errOr(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
+}
+
+// TestNoHiddenState allows neither init functions nor variables of packages
+// that could change: configuration and state are made in cmd and passed down.
+func TestNoHiddenState(t *testing.T) {
+	for dir, files := range packages(t) {
+		for _, f := range files {
+			for _, d := range f.Decls {
+				if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
+					t.Errorf("%s has an init function: make the thing in cmd and pass it down", dir)
+				}
+			}
+			if strings.HasPrefix(dir, "internal/feature/") {
+				checkVariables(t, dir, f)
+			}
+		}
+	}
+}
+
+// checkVariables wants package variables of features to be values that no one
+// assigns to later; what is assigned anywhere in the file is state.
+func checkVariables(t *testing.T, dir string, f *ast.File) {
+	vars := map[string]bool{}
+	for _, d := range f.Decls {
+		if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.VAR {
+			for _, s := range g.Specs {
+				for _, name := range s.(*ast.ValueSpec).Names {
+					vars[name.Name] = true
+				}
+			}
+		}
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		a, ok := n.(*ast.AssignStmt)
+		if !ok || a.Tok == token.DEFINE {
+			return true
+		}
+		for _, lhs := range a.Lhs {
+			if id, ok := root(lhs).(*ast.Ident); ok && vars[id.Name] && id.Obj != nil && id.Obj.Kind == ast.Var && isPackageVar(f, id) {
+				t.Errorf("%s assigns to the package variable %s: a feature keeps no state between calls", dir, id.Name)
+			}
+		}
+		return true
+	})
+}
+
+func root(e ast.Expr) ast.Expr {
+	for {
+		switch x := e.(type) {
+		case *ast.IndexExpr:
+			e = x.X
+		case *ast.SelectorExpr:
+			e = x.X
+		case *ast.StarExpr:
+			e = x.X
+		default:
+			return e
+		}
+	}
+}
+
+func isPackageVar(f *ast.File, id *ast.Ident) bool {
+	return f.Scope != nil && f.Scope.Lookup(id.Name) == id.Obj
+}
+
+// TestFramesStaySmall keeps act and control from becoming a framework: at most
+// 40 exported names each.
+func TestFramesStaySmall(t *testing.T) {
+	const most = 40
+	all := packages(t)
+	for _, dir := range []string{"internal/act", "internal/control"} {
+		var names []string
+		for _, f := range all[dir] {
+			names = append(names, exported(f)...)
+		}
+		if len(names) == 0 || len(names) > most {
+			slices.Sort(names)
+			t.Errorf("%s exports %d names, at most %d are allowed: %s", dir, len(names), most, strings.Join(names, " "))
+		}
+	}
+}
+
+// exported counts types, functions, constants and variables, not methods.
+// Enumerations count once: their members belong to the type.
+func exported(f *ast.File) []string {
+	var names []string
+	for _, d := range f.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			if d.Recv == nil && d.Name.IsExported() {
+				names = append(names, d.Name.Name)
+			}
+		case *ast.GenDecl:
+			if d.Tok == token.CONST {
+				if first := d.Specs[0].(*ast.ValueSpec).Names[0]; first.IsExported() {
+					names = append(names, first.Name)
+				}
+				continue
+			}
+			for _, s := range d.Specs {
+				switch s := s.(type) {
+				case *ast.TypeSpec:
+					if s.Name.IsExported() {
+						names = append(names, s.Name.Name)
+					}
+				case *ast.ValueSpec:
+					for _, n := range s.Names {
+						if n.IsExported() {
+							names = append(names, n.Name)
+						}
+					}
+				}
+			}
+		}
+	}
+	return names
+}
+
+// TestEveryPackageSaysWhatItIs wants a package comment in each folder.
+func TestEveryPackageSaysWhatItIs(t *testing.T) {
+	for dir, files := range packages(t) {
+		if !slices.ContainsFunc(files, func(f *ast.File) bool { return f.Doc.Text() != "" }) {
+			t.Errorf("%s has no package comment", dir)
+		}
+	}
+}
