@@ -5,4 +5,16 @@
 // Two engines, one behaviour (SPEC Q2): queries are written once, with $1
 // placeholders and portable types (TEXT, BIGINT, INTEGER, BOOLEAN, BLOB); on
 // PostgreSQL a domain called blob stands for bytea.
+//
+// Nothing writes unseen (SPEC L1). A migration says of each table which object
+// its rows belong to:
+//
+//	-- object: table=zone_rrset kind=zone id=zone_id
+//
+// and the store puts triggers on the table that note the object in
+// store_touched whenever a row changes, whoever changes it. The writer hands
+// these notes to the bus (Touched), which compares them with the recorded
+// events. Frame packages say `-- frame: table=ledger_entry` for tables without
+// an object, `-- gone: table=…` ends either. A table that is not declared, a
+// trigger that is not ours, or a note that nobody drained stops the show.
 package store
