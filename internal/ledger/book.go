@@ -35,7 +35,7 @@ type Tx interface {
 type Snapshot func(ctx context.Context, read func(Reader) error) error
 
 // Book writes records. It remembers the next index and the ends of the chains
-// it has used, so its methods belong to the one goroutine that writes.
+// it has used, so its writing methods belong to the one goroutine that writes.
 type Book struct {
 	keys    Keys
 	now     core.Clock
@@ -286,14 +286,14 @@ func (b *Book) object(ctx context.Context, r Reader, ref core.Ref) (*end, error)
 	if at := b.objects[ref]; at != nil {
 		return at, nil
 	}
-	at := &end{bucket: objectBucket(ref)}
-	var leaf []byte
-	err := r.QueryRow(ctx, `SELECT n, seq, leaf, state, tenant FROM ledger_head WHERE kind = $1 AND id = $2`,
-		ref.Kind, ref.ID).Scan(&at.n, &at.seq, &leaf, &at.state, &at.tenant)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("reading the head of %v: %w", ref, err)
+	h, found, err := ReadHead(ctx, r, ref)
+	if err != nil {
+		return nil, err
 	}
-	at.leaf = hex.EncodeToString(leaf)
+	at := &end{n: h.N, seq: h.Seq, state: h.State, tenant: h.Tenant, bucket: objectBucket(ref)}
+	if found {
+		at.leaf = hexHash(h.Leaf)
+	}
 	b.objects[ref] = at
 	return at, nil
 }
@@ -313,13 +313,40 @@ func (b *Book) tenant(ctx context.Context, r Reader, id string) (*end, error) {
 	return at, nil
 }
 
-// Version returns the counter of an object: how many leaves it has. It is what
-// If-Match compares. The bool is false for an object that never was in the log.
-func Version(ctx context.Context, r Reader, ref core.Ref) (uint64, bool, error) {
-	var n uint64
-	err := r.QueryRow(ctx, `SELECT n FROM ledger_head WHERE kind = $1 AND id = $2`, ref.Kind, ref.ID).Scan(&n)
+// Head is the end of an object's chain.
+type Head struct {
+	N      uint64 // leaves so far; what If-Match compares
+	Seq    int64  // of the newest
+	Leaf   tlog.Hash
+	State  string // as Event.State
+	Tenant string // the owner then
+}
+
+// ReadHead returns the end of an object's chain. The bool is false for an
+// object that never was in the log.
+func ReadHead(ctx context.Context, r Reader, ref core.Ref) (Head, bool, error) {
+	var h Head
+	var leaf []byte
+	err := r.QueryRow(ctx, `SELECT n, seq, leaf, state, tenant FROM ledger_head WHERE kind = $1 AND id = $2`,
+		ref.Kind, ref.ID).Scan(&h.N, &h.Seq, &leaf, &h.State, &h.Tenant)
 	if errors.Is(err, sql.ErrNoRows) {
-		return 0, false, nil
+		return Head{}, false, nil
 	}
-	return n, err == nil, err
+	if err != nil {
+		return Head{}, false, fmt.Errorf("reading the head of %v: %w", ref, err)
+	}
+	copy(h.Leaf[:], leaf)
+	return h, true, nil
+}
+
+// Head is ReadHead; unlike the writing methods it may be called from any goroutine.
+func (b *Book) Head(ctx context.Context, r Reader, ref core.Ref) (Head, bool, error) {
+	return ReadHead(ctx, r, ref)
+}
+
+// Version returns the counter of an object: how many leaves it has. It may be
+// called from any goroutine.
+func (b *Book) Version(ctx context.Context, r Reader, ref core.Ref) (uint64, bool, error) {
+	h, found, err := ReadHead(ctx, r, ref)
+	return h.N, found, err
 }

@@ -4,6 +4,7 @@
 
 -- One row for each leaf of the tree. leaf is JSON and holds everything there is
 -- to know about the record, so that no column can tell another story than the leaf.
+-- frame: table=ledger_entry
 CREATE TABLE ledger_entry (
 	seq  INTEGER PRIMARY KEY,
 	id   TEXT NOT NULL UNIQUE,
@@ -11,12 +12,14 @@ CREATE TABLE ledger_entry (
 );
 
 -- Which seq is leaf 0 of an epoch's tree. Without a row there is one epoch, from 0.
+-- frame: table=ledger_epoch
 CREATE TABLE ledger_epoch (
 	epoch INTEGER PRIMARY KEY,
 	base  BIGINT NOT NULL
 );
 
 -- The newest leaf of each object: end of its chain. bucket is its place in the heads map.
+-- frame: table=ledger_head
 CREATE TABLE ledger_head (
 	kind   TEXT NOT NULL,
 	id     TEXT NOT NULL,
@@ -30,6 +33,7 @@ CREATE TABLE ledger_head (
 );
 CREATE INDEX ledger_head_bucket ON ledger_head (bucket);
 
+-- frame: table=ledger_tenant
 CREATE TABLE ledger_tenant (
 	id     TEXT PRIMARY KEY,
 	n      BIGINT NOT NULL,
@@ -40,6 +44,7 @@ CREATE TABLE ledger_tenant (
 CREATE INDEX ledger_tenant_bucket ON ledger_tenant (bucket);
 
 -- Personal values, sealed under the key of a period. id is seq*8 + part.
+-- frame: table=ledger_personal
 CREATE TABLE ledger_personal (
 	id     INTEGER PRIMARY KEY,
 	period TEXT NOT NULL,
@@ -51,6 +56,7 @@ CREATE INDEX ledger_personal_period ON ledger_personal (period, id);
 
 -- Field differences that are too long for a leaf, named by their SHA-256.
 -- seq is the newest leaf that names them.
+-- frame: table=ledger_blob
 CREATE TABLE ledger_blob (
 	digest TEXT PRIMARY KEY,
 	seq    BIGINT NOT NULL,
@@ -58,6 +64,7 @@ CREATE TABLE ledger_blob (
 );
 
 -- What to look for in 256 records at once, for lists. Derived from the leaves.
+-- frame: table=ledger_block
 CREATE TABLE ledger_block (
 	block      INTEGER PRIMARY KEY,
 	first_time BIGINT NOT NULL,
@@ -68,6 +75,7 @@ CREATE TABLE ledger_block (
 
 -- Records of complete blocks by hour (microseconds), for histograms. tenants
 -- is '*' for everybody or the tenants concerned, joined by blanks.
+-- frame: table=ledger_count
 CREATE TABLE ledger_count (
 	hour    BIGINT NOT NULL,
 	tenants TEXT NOT NULL,
@@ -78,6 +86,7 @@ CREATE TABLE ledger_count (
 );
 
 -- Personal values that must be kept although they are due (SPEC L5).
+-- frame: table=ledger_hold
 CREATE TABLE ledger_hold (
 	id       TEXT PRIMARY KEY,
 	tenant   TEXT NOT NULL,
