@@ -174,7 +174,7 @@ func (c *check) delegation(name Name, n *node) {
 	if name.Wildcard() {
 		c.warn(Key{name, "NS"}, "a delegation at a wildcard is not defined (RFC 4592 4.2)")
 	}
-	if hidden := beside(n, "NS", "DS", "A", "AAAA", "RRSIG", "NSEC"); len(hidden) > 0 {
+	if hidden := beside(n, "NS", "DS", "DNAME", "A", "AAAA", "RRSIG", "NSEC"); len(hidden) > 0 {
 		c.warn(Key{name, strings.Join(hidden, ", ")}, "never answered: the name is delegated")
 	}
 }
