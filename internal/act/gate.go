@@ -20,7 +20,7 @@ func (b *Bus) tx(r *request) *Tx {
 			return tenant, err
 		}
 		// It was deleted by this very operation: the log knows whose it was.
-		head, found, headErr := b.Book.Head(ctx, b.Writer, ref)
+		head, found, headErr := ledger.ReadHead(ctx, b.Writer, ref)
 		if headErr != nil || !found {
 			return "", errors.Join(err, headErr)
 		}

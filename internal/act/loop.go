@@ -309,11 +309,11 @@ func (b *Bus) expected(ctx context.Context, c Call, target core.Ref) error {
 	if c.Expect == 0 {
 		return nil
 	}
-	v, _, err := b.Book.Version(ctx, b.Writer, target)
+	head, _, err := ledger.ReadHead(ctx, b.Writer, target)
 	if err != nil {
 		return err
 	}
-	if v != c.Expect {
+	if v := head.N; v != c.Expect {
 		return core.Errorf(core.Stale, "it was changed meanwhile: you saw version %d, it is now version %d; look at it again", c.Expect, v)
 	}
 	return nil

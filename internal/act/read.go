@@ -46,8 +46,8 @@ func (b *Bus) ask(ctx context.Context, v *View, op *Op, c Call, in any) (Result,
 	if err != nil {
 		return Result{Target: target}, err
 	}
-	version, _, err := b.Book.Version(ctx, v.db, target)
-	return Result{Output: out, Target: target, Version: version}, err
+	head, _, err := ledger.ReadHead(ctx, v.db, target)
+	return Result{Output: out, Target: target, Version: head.N}, err
 }
 
 func (b *Bus) readRecord(ctx context.Context, action, class string, c Call, target core.Ref) (string, error) {
