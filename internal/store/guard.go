@@ -124,3 +124,20 @@ func (r rawReader) Query(ctx context.Context, q string, args ...any) (*sql.Rows,
 func (r rawReader) QueryRow(ctx context.Context, q string, args ...any) *sql.Row {
 	return r.c.QueryRowContext(ctx, q, args...)
 }
+
+type scanner func(dest ...any) error
+
+// each runs f for every row.
+func each(ctx context.Context, r Reader, q string, f func(scan scanner) error) error {
+	rows, err := r.Query(ctx, q)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := f(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -92,45 +92,91 @@ func (p *post) holder(ctx context.Context) string {
 // statement would keep dead rows from being cleared. Once connected, a standby
 // outlives restarts of the server.
 func (p *post) lease(ctx context.Context, wait bool) (*lease, error) {
-	conn, err := pgx.ConnectConfig(ctx, p.config.Copy())
-	if err != nil {
-		return nil, err
-	}
-	for {
-		held, err := p.tryLease(ctx, conn)
-		if held {
-			return p.take(ctx, conn)
-		}
-		if err != nil && !conn.IsClosed() || !wait || ctx.Err() != nil {
-			conn.Close(context.Background())
-			return nil, errors.Join(err, ctx.Err())
+	db := stdlib.OpenDB(*p.config.Copy())
+	db.SetMaxOpenConns(1)
+	conn, err := p.locked(ctx, db)
+	for first := true; conn == nil && wait; first = false {
+		if err != nil && (first || ctx.Err() != nil) {
+			break
 		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(standbyPoll):
 		}
-		if conn.IsClosed() {
-			if again, err := pgx.ConnectConfig(ctx, p.config.Copy()); err == nil {
-				conn = again
-			}
+		conn, err = p.locked(ctx, db)
+	}
+	if conn == nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return p.take(ctx, db, conn)
+}
+
+// locked returns a connection whose session has the lock; nil without error:
+// another has it.
+func (p *post) locked(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var held bool
+	err = conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", int64(leaseKey)).Scan(&held)
+	if held && err == nil {
+		return conn, nil
+	}
+	conn.Close()
+	return nil, err
+}
+
+// take makes the session that has the lock the writer's own.
+func (p *post) take(ctx context.Context, db *sql.DB, conn *sql.Conn) (*lease, error) {
+	release := func() error { return errors.Join(conn.Close(), db.Close()) }
+	if _, err := conn.ExecContext(ctx, sessionSettings); err != nil {
+		return nil, errors.Join(err, release())
+	}
+	var used atomic.Bool
+	return &lease{
+		conn:      conn,
+		watch:     func(ctx context.Context) error { return p.watch(ctx, conn, &used) },
+		gone:      func() bool { return onPgx(conn, alive) != nil },
+		committed: func() { used.Store(true) },
+		release:   release,
+	}, nil
+}
+
+// watch pings while nothing is committed. The connection's own lock, which
+// database/sql holds in Raw and in every call, keeps the two apart.
+func (p *post) watch(ctx context.Context, conn *sql.Conn, used *atomic.Bool) error {
+	tick := time.NewTicker(pingEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if used.Swap(false) {
+			continue
+		}
+		if err := onPgx(conn, ping); err != nil {
+			return err
 		}
 	}
 }
 
-func (p *post) tryLease(ctx context.Context, conn *pgx.Conn) (held bool, err error) {
-	if conn.IsClosed() {
-		return false, nil
+func ping(pc *pgx.Conn) error {
+	if pc.PgConn().IsBusy() { // rows are open: the next read will tell
+		return alive(pc)
 	}
-	err = conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", int64(leaseKey)).Scan(&held)
-	return held, err
+	ctx, cancel := context.WithTimeout(context.Background(), pingLimit)
+	defer cancel()
+	return pc.Ping(ctx)
 }
 
-// take pins the session that has the lock as the writer's connection.
-func (p *post) take(ctx context.Context, pc *pgx.Conn) (*lease, error) {
-	if _, err := pc.Exec(ctx, sessionSettings); err != nil {
-		return nil, errors.Join(err, pc.Close(ctx))
+func alive(pc *pgx.Conn) error {
+	if pc.IsClosed() {
+		return ErrLost
 	}
-	return nil, nil
+	return nil
 }
 
 func (p *post) script(ctx context.Context, c *sql.Conn, text string) error {
@@ -176,11 +222,84 @@ func (p *post) words() words {
 	}
 }
 
+// catalog looks at every schema: what lies elsewhere in the same database could
+// be written unseen as well.
 func (p *post) catalog(ctx context.Context, r Reader) (catalog, error) {
 	var c catalog
-	return c, errors.New("to be written")
+	err := each(ctx, r, `SELECT CASE WHEN n.nspname = current_schema() THEN c.relname ELSE n.nspname || '.' || c.relname END
+		FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+		WHERE c.relkind IN ('r', 'p', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_%'
+		ORDER BY 1`, func(scan scanner) error {
+		var t table
+		err := scan(&t.name)
+		c.tables = append(c.tables, t)
+		return err
+	})
+	if err != nil {
+		return c, err
+	}
+	err = each(ctx, r, `SELECT schemaname || '.' || tablename || ': the rule ' || rulename FROM pg_rules
+		WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1`, func(scan scanner) error {
+		var rule string
+		err := scan(&rule)
+		c.foreign = append(c.foreign, rule)
+		return err
+	})
+	if err != nil {
+		return c, err
+	}
+	c.triggers, err = p.found(ctx, r)
+	return c, err
 }
 
-func (p *post) triggers(d declaration) []trigger { return nil }
+// found describes each trigger by everything that says what it does.
+func (p *post) found(ctx context.Context, r Reader) ([]trigger, error) {
+	var ts []trigger
+	err := each(ctx, r, `SELECT c.relname, t.tgname, `+fingerprint+` FROM pg_trigger AS t
+		JOIN pg_class AS c ON c.oid = t.tgrelid JOIN pg_proc AS f ON f.oid = t.tgfoid JOIN pg_language AS l ON l.oid = f.prolang
+		WHERE NOT t.tgisinternal ORDER BY 1, 2`, func(scan scanner) error {
+		var t trigger
+		err := scan(&t.table, &t.name, &t.text)
+		ts = append(ts, t)
+		return err
+	})
+	return ts, err
+}
 
-var _ = strings.ToUpper
+// fingerprint: tgtype is a set of bits, 'A' means that the trigger fires even
+// under session_replication_role (pg_trigger in the PostgreSQL documentation).
+const fingerprint = `concat_ws(' ', t.tgtype, t.tgenabled::text, t.tgqual IS NULL, t.tgattr::text = '', t.tgnargs, t.tgdeferrable,
+	l.lanname, f.proname, f.proconfig IS NULL, f.prosecdef, f.prosrc)`
+
+// triggers are one for rows, one that forbids TRUNCATE, which fires no row
+// trigger. A null id becomes ”, which no event can name.
+func (p *post) triggers(d declaration) []trigger {
+	if d.frame || d.gone {
+		return nil
+	}
+	const note = "INSERT INTO store_touched (kind, id) VALUES ('%s', coalesce(%s.%s::text, '')) ON CONFLICT DO NOTHING;"
+	now, was := fmt.Sprintf(note, d.kind, "NEW", d.id), fmt.Sprintf(note, d.kind, "OLD", d.id)
+	rows := fmt.Sprintf(`BEGIN
+	IF TG_OP <> 'DELETE' THEN %s END IF;
+	IF TG_OP = 'DELETE' THEN %s
+	ELSIF TG_OP = 'UPDATE' AND OLD.%s IS DISTINCT FROM NEW.%s THEN %s END IF;
+	RETURN NULL;
+END`, now, was, d.id, d.id, was)
+	const empty = `BEGIN RAISE EXCEPTION 'TRUNCATE would pass unseen; use DELETE'; END`
+	return []trigger{
+		postTrigger("store_touch_"+d.table, d.table, "AFTER INSERT OR UPDATE OR DELETE", "ROW", 29, rows),
+		postTrigger("store_whole_"+d.table, d.table, "BEFORE TRUNCATE", "STATEMENT", 34, empty),
+	}
+}
+
+func postTrigger(name, table, when, each string, bits int, body string) trigger {
+	return trigger{
+		table: table,
+		name:  name,
+		text:  fmt.Sprintf("%d A t t 0 f plpgsql %s t f %s", bits, name, body),
+		create: fmt.Sprintf(`CREATE OR REPLACE FUNCTION %[1]s() RETURNS trigger LANGUAGE plpgsql AS $$%[2]s$$;
+			DROP TRIGGER IF EXISTS %[1]s ON %[3]s;
+			CREATE TRIGGER %[1]s %[4]s ON %[3]s FOR EACH %[5]s EXECUTE FUNCTION %[1]s();
+			ALTER TABLE %[3]s ENABLE ALWAYS TRIGGER %[1]s`, name, body, table, when, each),
+	}
+}

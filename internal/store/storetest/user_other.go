@@ -1,0 +1,7 @@
+//go:build !unix
+
+package storetest
+
+import "os/exec"
+
+func asPostgres(*exec.Cmd, string) error { return errNotInstalled }
