@@ -1,0 +1,38 @@
+// Package keeper holds the keys and offers narrow verbs over them: sign this
+// tree if it grew, seal this value, check this password. It has no verb that
+// gives a key away and none that opens whatever it is shown: who takes over
+// the server can misuse the keeper while that lasts, and carries nothing away.
+//
+// The interface Keeper is what the rest of the house sees. Today Open returns
+// it in the same process; it is made so that it can move behind a Unix socket
+// (byte strings in, byte strings out, no callbacks, errors that are values).
+//
+// # Files
+//
+// In the folder keys, mode 0700, every file 0600:
+//
+//	secret.key               the server's secret key, 32 random bytes (SPEC A4);
+//	                         absent when systemd hands it over as the credential
+//	                         "hostward-secret"
+//	checkpoint.key           the log's origin and its Ed25519 seed, sealed
+//	checkpoint.signed        the last signed checkpoint, as the note that was signed
+//	periods/KIND_MONTH.key   the key of one period, sealed
+//	periods/KIND_MONTH.gone  says that the key of the period was destroyed
+//
+// A backup that holds periods/ brings destroyed keys back: backups leave that
+// folder out or keep it shorter than the data's own retention (SPEC L5).
+//
+// # Format of what is sealed
+//
+// AES-256-GCM with a random nonce. Both forms begin with a byte that says how
+// to read the rest, so that algorithm and key can change later:
+//
+//	0x01 nonce(12) text tag(16)            under the key of a period
+//	0x02 key id(4) nonce(12) text tag(16)  under the server's secret key
+//
+// The keys are derived by HKDF-SHA256 (RFC 5869) without salt, one for each
+// use, info "hostward/1/" and the use. The key id is the beginning of the
+// key derived for "id"; a second secret can so be told from the first while
+// values are wrapped again. Random nonces bound one key to 2^32 values
+// (NIST SP 800-38D 8.3); a period is a month, and 2^32 a month are 1,600 a second.
+package keeper

@@ -1,0 +1,106 @@
+package keeper
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+)
+
+const (
+	underPeriod = 0x01
+	underSecret = 0x02
+
+	keySize = 32
+	idSize  = 4
+)
+
+// errOpen is all that is said about a value that does not open: a wrong key,
+// other associated data and a flipped bit look the same.
+var errOpen = errors.New("the sealed value was altered, moved, or sealed under another key")
+
+// derive makes the key for one use (RFC 5869).
+func derive(secret []byte, use string) ([]byte, error) {
+	return hkdf.Key(sha256.New, secret, nil, "hostward/1/"+use, keySize)
+}
+
+// box seals and opens under one key. head stands in front of every value and
+// is authenticated with it.
+type box struct {
+	aead cipher.AEAD
+	head []byte
+}
+
+func newBox(secret []byte, use string, head ...byte) (*box, error) {
+	key, err := derive(secret, use)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	return &box{aead, head}, err
+}
+
+func (b *box) seal(ad, plain []byte) []byte {
+	out := make([]byte, len(b.head), len(b.head)+len(plain)+b.aead.Overhead())
+	copy(out, b.head)
+	return b.aead.Seal(out, nil, plain, b.bind(ad))
+}
+
+func (b *box) open(ad, sealed []byte) ([]byte, error) {
+	if len(sealed) < len(b.head) || string(sealed[:len(b.head)]) != string(b.head) {
+		return nil, errOpen
+	}
+	plain, err := b.aead.Open(nil, nil, sealed[len(b.head):], b.bind(ad))
+	if err != nil {
+		return nil, errOpen
+	}
+	return plain, nil
+}
+
+// bind puts the head before the associated data. Its length is fixed by its
+// first byte, so that no two pairs give the same bytes.
+func (b *box) bind(ad []byte) []byte {
+	return append(append(make([]byte, 0, len(b.head)+len(ad)), b.head...), ad...)
+}
+
+// server seals under the server's secret key.
+type server struct {
+	secret []byte
+	head   []byte
+}
+
+func newServer(secret []byte) (*server, error) {
+	id, err := derive(secret, "id")
+	if err != nil {
+		return nil, err
+	}
+	return &server{secret: secret, head: append([]byte{underSecret}, id[:idSize]...)}, nil
+}
+
+func (s *server) box(use string) (*box, error) { return newBox(s.secret, use, s.head...) }
+
+// open is for the keeper's own files. It says which key is missing.
+func (s *server) open(use string, ad, sealed []byte) ([]byte, error) {
+	b, err := s.box(use)
+	if err != nil {
+		return nil, err
+	}
+	if len(sealed) > len(s.head) && sealed[0] == underSecret && string(sealed[:len(s.head)]) != string(s.head) {
+		return nil, fmt.Errorf("it was sealed under another secret key (%x, this one is %x)", sealed[1:len(s.head)], s.head[1:])
+	}
+	return b.open(ad, sealed)
+}
+
+func (s *server) seal(use string, ad, plain []byte) ([]byte, error) {
+	b, err := s.box(use)
+	if err != nil {
+		return nil, err
+	}
+	return b.seal(ad, plain), nil
+}
