@@ -1,11 +1,3 @@
--- A leaf is written once. This stops accidents; whoever can drop the triggers
--- is found by the signed tree.
-CREATE TRIGGER ledger_entry_no_update BEFORE UPDATE ON ledger_entry
-BEGIN SELECT RAISE(ABORT, 'a record of the action log cannot be changed'); END;
-
-CREATE TRIGGER ledger_entry_no_delete BEFORE DELETE ON ledger_entry
-BEGIN SELECT RAISE(ABORT, 'a record of the action log cannot be deleted'); END;
-
 -- For people with a SQL prompt: the leaf as columns.
 CREATE VIEW ledger_view AS
 SELECT seq, id,

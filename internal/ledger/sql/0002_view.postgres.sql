@@ -3,16 +3,6 @@ ALTER TABLE ledger_entry ALTER COLUMN seq TYPE BIGINT;
 ALTER TABLE ledger_personal ALTER COLUMN id TYPE BIGINT;
 ALTER TABLE ledger_block ALTER COLUMN block TYPE BIGINT;
 
--- A leaf is written once. This stops accidents; whoever can drop the triggers
--- is found by the signed tree.
-CREATE FUNCTION ledger_entry_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-	RAISE EXCEPTION 'a record of the action log cannot be changed or deleted';
-END $$;
-
-CREATE TRIGGER ledger_entry_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_entry
-FOR EACH STATEMENT EXECUTE FUNCTION ledger_entry_append_only();
-
 -- For people with a SQL prompt: the leaf as columns.
 CREATE VIEW ledger_view AS
 SELECT seq, id, leaf ->> 'time' AS time, leaf ->> 'action' AS action, leaf ->> 'class' AS class,

@@ -1,0 +1,246 @@
+package act_test
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"hostward/internal/act"
+	"hostward/internal/core"
+	"hostward/internal/keeper"
+	"hostward/internal/ledger"
+	"hostward/internal/store"
+	"hostward/internal/store/storetest"
+)
+
+var _ embed.FS
+
+// The toy feature of these tests keeps memos, owned by a tenant.
+var memoSQL = fstest.MapFS{"sql/0001_memo.sql": {Data: []byte(`
+-- object: table=memo kind=memo id=id
+CREATE TABLE memo (id TEXT PRIMARY KEY, owner TEXT NOT NULL, text TEXT NOT NULL);
+`)}}
+
+type memoIn struct {
+	Memo  string      `json:"memo" doc:"Id of the memo" rule:"required" cli:"arg"`
+	Text  string      `json:"text" doc:"What it says" rule:"max=100"`
+	Owner string      `json:"owner" doc:"Tenant"`
+	Pin   core.Secret `json:"pin" doc:"Something secret" rule:"max=20"`
+}
+
+type memoState struct {
+	Owner string `json:"owner"`
+	Text  string `json:"text"`
+}
+
+func readMemo(ctx context.Context, v *act.View, id string) (memoState, error) {
+	var m memoState
+	found, err := v.Get(ctx, `SELECT owner, text FROM memo WHERE id = $1`, []any{id}, &m.Owner, &m.Text)
+	if err == nil && !found {
+		err = core.Errorf(core.NotFound, "there is no memo %q", id)
+	}
+	return m, err
+}
+
+var memoKind = act.Kind{Name: "memo",
+	Owner: func(ctx context.Context, v *act.View, id string) (string, error) {
+		m, err := readMemo(ctx, v, id)
+		return m.Owner, err
+	},
+	Digest: func(ctx context.Context, v *act.View, id string) (string, error) {
+		m, err := readMemo(ctx, v, id)
+		if core.CodeOf(err) == core.NotFound && err != nil {
+			return "", nil
+		}
+		if err != nil {
+			return "", err
+		}
+		return act.DigestOf(m)
+	},
+	IDs: func(ctx context.Context, v *act.View) ([]string, error) {
+		var ids []string
+		err := v.Each(ctx, `SELECT id FROM memo`, nil, func(scan func(...any) error) error {
+			var id string
+			err := scan(&id)
+			ids = append(ids, id)
+			return err
+		})
+		return ids, err
+	},
+}
+
+// tenantKind lets operations aim at the tenant that will own something.
+var tenantKind = act.Kind{Name: "tenant",
+	Owner:  func(_ context.Context, _ *act.View, id string) (string, error) { return id, nil },
+	Digest: func(context.Context, *act.View, string) (string, error) { return "-", nil },
+	IDs:    func(context.Context, *act.View) ([]string, error) { return nil, nil },
+}
+
+func memoTarget(_ context.Context, _ *act.View, in *memoIn) (core.Ref, error) {
+	return core.Ref{Kind: "memo", ID: in.Memo}, nil
+}
+
+func tenantTarget(_ context.Context, v *act.View, in *memoIn) (core.Ref, error) {
+	if in.Owner == "" {
+		in.Owner = v.Actor().Tenant
+	}
+	return core.Ref{Kind: "tenant", ID: in.Owner}, nil
+}
+
+func sptr(s string) *string { return &s }
+
+// memoChange makes a change with the usual declaration.
+func memoChange(name string, run func(context.Context, *act.Tx, memoIn) (string, error)) act.Change[memoIn, string] {
+	return act.Change[memoIn, string]{Name: name, Doc: "Toy.", Class: "panel", Roles: act.Hosted,
+		Must: []string{"memo.written"}, May: []string{"memo.removed"}, Sample: memoIn{Memo: "m1", Text: "hello"}, Target: memoTarget, Run: run}
+}
+
+var memoCreate = act.Change[memoIn, string]{Name: "memo.create", Doc: "Toy.", Class: "panel", Roles: act.Hosted,
+	Must: []string{"memo.written"}, Sample: memoIn{Memo: "m1"}, Target: tenantTarget,
+	Run: func(ctx context.Context, tx *act.Tx, in memoIn) (string, error) {
+		if _, err := tx.Exec(ctx, `INSERT INTO memo (id, owner, text) VALUES ($1, $2, $3)`, in.Memo, in.Owner, in.Text); err != nil {
+			return "", err
+		}
+		return in.Memo, tx.Record(ctx, "memo.written", core.Ref{Kind: "memo", ID: in.Memo}, act.Field{Name: "text", New: &in.Text})
+	}}
+
+var memoWrite = memoChange("memo.write", func(ctx context.Context, tx *act.Tx, in memoIn) (string, error) {
+	old, err := readMemo(ctx, &tx.View, in.Memo)
+	if err != nil || old.Text == in.Text {
+		return old.Text, err
+	}
+	if _, err := tx.Exec(ctx, `UPDATE memo SET text = $1 WHERE id = $2`, in.Text, in.Memo); err != nil {
+		return "", err
+	}
+	return in.Text, tx.Record(ctx, "memo.written", core.Ref{Kind: "memo", ID: in.Memo}, act.Field{Name: "text", Old: &old.Text, New: &in.Text})
+})
+
+var memoDelete = act.Change[memoIn, string]{Name: "memo.delete", Doc: "Toy.", Class: "panel", Roles: act.Hosted, Confirm: true,
+	Must: []string{"memo.removed"}, Sample: memoIn{Memo: "m1"}, Target: memoTarget,
+	Run: func(ctx context.Context, tx *act.Tx, in memoIn) (string, error) {
+		if _, err := tx.Exec(ctx, `DELETE FROM memo WHERE id = $1`, in.Memo); err != nil {
+			return "", err
+		}
+		return "", tx.Record(ctx, "memo.removed", core.Ref{Kind: "memo", ID: in.Memo})
+	}}
+
+var memoShow = act.Query[memoIn, string]{Name: "memo.show", Doc: "Toy.", Class: "panel", Roles: act.Readers, Sample: memoIn{Memo: "m1"}, Target: memoTarget,
+	Run: func(ctx context.Context, v *act.View, in memoIn) (string, error) {
+		m, err := readMemo(ctx, v, in.Memo)
+		return m.Text, err
+	}}
+
+type rig struct {
+	*act.Bus
+	store *store.Store
+	log   *logCatcher
+}
+
+// logCatcher keeps what the operator would read.
+type logCatcher struct{ lines chan string }
+
+func (l *logCatcher) Write(b []byte) (int, error) {
+	select {
+	case l.lines <- string(b):
+	default:
+	}
+	return len(b), nil
+}
+
+// onEachEngine runs f on a fresh bus with the toy feature and more operations.
+func onEachEngine(t *testing.T, more []act.Declaration, f func(t *testing.T, r *rig)) {
+	feature := act.Feature{Name: "memo", Ops: append([]act.Declaration{memoCreate, memoWrite, memoDelete, memoShow}, more...),
+		Kinds: []act.Kind{memoKind, tenantKind}, SQL: memoSQL}
+	reg, err := act.NewRegistry(feature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	migrations := []store.Migration{{Name: "ledger", FS: ledger.Migrations}, {Name: "act", FS: act.Migrations}, {Name: "memo", FS: fs.FS(memoSQL)}}
+	storetest.Each(t, migrations, func(t *testing.T, s *store.Store) { f(t, newRig(t, reg, s)) })
+}
+
+func newRig(t *testing.T, reg *act.Registry, s *store.Store) *rig {
+	t.Helper()
+	w, err := s.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := keeper.Open(keeper.Config{Dir: filepath.Join(t.TempDir(), "keys")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	catch := &logCatcher{lines: make(chan string, 1000)}
+	b, err := act.New(act.Config{Registry: reg, Store: s, Writer: w, Book: ledger.NewBook(k, core.SystemClock), Clock: core.SystemClock,
+		Log: slog.New(slog.NewTextHandler(catch, nil)), Spool: filepath.Join(t.TempDir(), "spool"),
+		Scope: func(_ context.Context, _ *act.View, tenant string) ([]string, error) {
+			if tenant == "shop" { // a customer of the reseller "agency"
+				return []string{"agency", core.Provider}, nil
+			}
+			return []string{core.Provider}, nil
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close(); _ = w.Close(); _ = k.Close() })
+	return &rig{b, s, catch}
+}
+
+func actor(tenant string, role act.Role) act.Actor {
+	return act.Actor{Kind: "account", ID: "a_" + tenant, Name: tenant, Role: role, Tenant: tenant, Door: "rest", Address: "192.0.2.1"}
+}
+
+var admin = actor(core.Provider, act.Primary)
+
+// records returns the leaves of the log, as text.
+func (r *rig) records(t *testing.T) []string {
+	t.Helper()
+	var leaves []string
+	snap, err := r.store.Snapshot(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snap.Close()
+	rows, err := snap.Query(context.Background(), `SELECT leaf FROM ledger_entry ORDER BY seq`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var leaf []byte
+		if err := rows.Scan(&leaf); err != nil {
+			t.Fatal(err)
+		}
+		leaves = append(leaves, string(leaf))
+	}
+	return leaves
+}
+
+func (r *rig) last(t *testing.T) string {
+	t.Helper()
+	all := r.records(t)
+	if len(all) == 0 {
+		return ""
+	}
+	return all[len(all)-1]
+}
+
+// memos counts the rows of the toy feature.
+func (r *rig) memos(t *testing.T) (n int) {
+	t.Helper()
+	snap, err := r.store.Snapshot(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snap.Close()
+	if err := snap.QueryRow(context.Background(), `SELECT count(*) FROM memo`).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+const generous = 20 * time.Second
