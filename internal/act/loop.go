@@ -181,33 +181,30 @@ func (b *Bus) one(ctx context.Context, r *request) {
 		r.err = core.Wrap(core.Unavailable, r.ctx.Err(), "the call was given up before it began")
 		return
 	}
-	w := b.Writer
-	if err := w.Savepoint(ctx); err != nil {
-		r.err = err
-		return
+	entry, err := b.attempt(ctx, r)
+	if err == nil && entry != nil {
+		if err = b.settle(ctx, entry, r); err == nil {
+			err = b.Writer.Release(ctx)
+		} else {
+			err = errors.Join(err, b.Writer.RollbackTo(ctx))
+		}
 	}
-	entry := b.attempt(ctx, r)
-	if entry == nil {
-		return // preview or replay: rolled back, nothing to say
-	}
-	if err := b.settle(ctx, entry, r); err != nil {
-		_ = w.RollbackTo(ctx)
-		_ = w.Release(ctx)
+	if err != nil {
 		b.Book.Forget()
 		r.err = core.Wrap(core.Unavailable, err, "the log record could not be written; nothing was changed")
-		return
-	}
-	if err := w.Release(ctx); err != nil {
-		r.err = err
 	}
 }
 
 // attempt runs the operation and returns the entry that tells how it went,
-// with the savepoint holding exactly what the entry says.
-func (b *Bus) attempt(ctx context.Context, r *request) *ledger.Entry {
+// with an open savepoint that holds exactly what the entry says. Without an
+// entry the savepoint is closed and empty: a preview, a replay.
+func (b *Bus) attempt(ctx context.Context, r *request) (*ledger.Entry, error) {
+	if err := b.Writer.Savepoint(ctx); err != nil {
+		return nil, err
+	}
 	if r.entry != nil {
 		r.result.State = InForce
-		return r.entry
+		return r.entry, nil
 	}
 	started := time.Now()
 	tx := b.tx(r)
@@ -216,19 +213,17 @@ func (b *Bus) attempt(ctx context.Context, r *request) *ledger.Entry {
 	if took := time.Since(started); took > slow {
 		b.Log.Warn("slow operation", "op", r.op.Name, "took", took)
 	}
-	if err == nil && entry == nil {
-		_ = b.Writer.RollbackTo(ctx)
-		_ = b.Writer.Release(ctx)
-		return nil
-	}
-	if err != nil {
-		r.err = err
-		if !r.keep {
-			_ = b.Writer.RollbackTo(ctx)
-			entry = b.failure(r, entry, err)
+	r.err = err
+	switch {
+	case err == nil && entry == nil:
+		return nil, b.Writer.RollbackTo(ctx)
+	case err != nil && !r.keep:
+		if err := b.Writer.RollbackTo(ctx); err != nil {
+			return nil, err
 		}
+		return b.failure(r, entry, err), b.Writer.Savepoint(ctx)
 	}
-	return entry
+	return entry, nil
 }
 
 // guarded turns a panic of a feature into a failed call.

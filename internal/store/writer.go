@@ -149,7 +149,7 @@ func (w *Writer) unseen(ctx context.Context) error {
 		return nil
 	}
 	var left bool
-	if err := w.QueryRow(ctx, w.words.left).Scan(&left); err != nil {
+	if err := w.lease.conn.QueryRowContext(context.Background(), w.words.left).Scan(&left); err != nil {
 		return err
 	}
 	if left {
