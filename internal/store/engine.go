@@ -33,10 +33,10 @@ type engine interface {
 type words struct {
 	prelude  string // before any migration
 	begin    string
-	snapshot string
-	admit    string // the fence, and whether somebody else touched objects
-	drain    string // our own touches
-	left     string // whether own touches are left
+	snapshot []string // opens a snapshot and fixes its moment
+	admit    string   // the fence, and whether somebody else touched objects
+	drain    string   // our own touches
+	left     string   // whether own touches are left
 }
 
 // lease is the exclusive right to write, bound to the writer's connection.

@@ -83,6 +83,9 @@ func (w *Writer) repair(ctx context.Context, c catalog, fresh map[string]bool) e
 		found[t.table+"."+t.name] = t.text
 	}
 	for _, d := range w.store.plan.declared {
+		if err := w.identified(ctx, d); err != nil {
+			return err
+		}
 		for _, want := range w.store.engine.triggers(d) {
 			text, ok := found[want.table+"."+want.name]
 			delete(found, want.table+"."+want.name)
@@ -96,6 +99,19 @@ func (w *Writer) repair(ctx context.Context, c catalog, fresh map[string]bool) e
 	}
 	for name := range found {
 		return fmt.Errorf("the trigger %s is not ours; drop it, or declare what it does in a migration of hostward", name)
+	}
+	return nil
+}
+
+// identified makes sure that the column exists: PostgreSQL would notice only
+// when the first row is written.
+func (w *Writer) identified(ctx context.Context, d declaration) error {
+	if d.frame || d.gone {
+		return nil
+	}
+	q := fmt.Sprintf("SELECT %s FROM %s WHERE false", d.id, d.table)
+	if err := w.store.engine.script(ctx, w.lease.conn, q); err != nil {
+		return fmt.Errorf("the table %s is declared with id=%s: %w", d.table, d.id, err)
 	}
 	return nil
 }

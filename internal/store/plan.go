@@ -112,8 +112,8 @@ func newStep(m Migration, file string) (step, error) {
 var (
 	identifier = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 	fileName   = regexp.MustCompile(`^[0-9]{4}_[a-z0-9_]+(\.sqlite|\.postgres)?\.sql$`)
-	objectLine = regexp.MustCompile(`^-- object: table=([a-z][a-z0-9_]*) kind=([a-z][a-z0-9_.-]*) id=([a-z][a-z0-9_]*)$`)
-	tableLine  = regexp.MustCompile(`^-- (frame|gone): table=([a-z][a-z0-9_]*)( append-only)?$`)
+	objectLine = regexp.MustCompile(`^-- object: table=([a-z][a-z0-9_]{0,50}) kind=([a-z][a-z0-9_.-]*) id=([a-z][a-z0-9_]*)$`)
+	tableLine  = regexp.MustCompile(`^-- (frame|gone): table=([a-z][a-z0-9_]{0,50})( append-only)?$`)
 	anyLine    = regexp.MustCompile(`^--\s*(object|frame|gone)\s*:`)
 )
 

@@ -215,7 +215,7 @@ func (p *post) words() words {
 			IF to_regtype('blob') IS NULL THEN CREATE DOMAIN blob AS bytea; END IF;
 			END $$`,
 		begin:    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-		snapshot: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1",
+		snapshot: []string{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1"},
 		admit:    "SELECT fence, EXISTS (SELECT 1 FROM store_touched) FROM store_lease FOR SHARE",
 		drain:    "DELETE " + mine + " RETURNING kind, id",
 		left:     "SELECT EXISTS (SELECT 1 " + mine + ")",

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"fmt"
 )
 
@@ -19,11 +21,13 @@ func (s *Store) Snapshot(ctx context.Context) (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("taking a snapshot: %w", err)
 	}
-	if _, err := conn.ExecContext(ctx, s.engine.words().snapshot); err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("taking a snapshot: %w", err)
+	snap := &Snapshot{conn: conn}
+	for _, q := range s.engine.words().snapshot {
+		if _, err := conn.ExecContext(ctx, q); err != nil {
+			return nil, errors.Join(fmt.Errorf("taking a snapshot: %w", err), snap.Close())
+		}
 	}
-	return &Snapshot{conn: conn}, nil
+	return snap, nil
 }
 
 // Query runs one reading statement.
@@ -36,10 +40,18 @@ func (s *Snapshot) QueryRow(ctx context.Context, q string, args ...any) *sql.Row
 	return s.conn.QueryRowContext(ctx, q, args...)
 }
 
-// Close ends the snapshot; further calls do nothing.
+// Close ends the snapshot; further calls do nothing. A connection that cannot be
+// rolled back is thrown away, so that no later snapshot inherits this one.
 func (s *Snapshot) Close() error {
-	if _, err := s.conn.ExecContext(context.Background(), "ROLLBACK"); err == sql.ErrConnDone {
+	_, err := s.conn.ExecContext(context.Background(), "ROLLBACK")
+	if errors.Is(err, sql.ErrConnDone) {
 		return nil
 	}
-	return s.conn.Close()
+	if err != nil {
+		s.conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
+	if err := s.conn.Close(); !errors.Is(err, sql.ErrConnDone) {
+		return err
+	}
+	return nil
 }

@@ -247,7 +247,7 @@ func (l *lite) aborts(err error) bool {
 func (l *lite) words() words {
 	return words{
 		begin:    "BEGIN IMMEDIATE",
-		snapshot: "BEGIN",
+		snapshot: []string{"BEGIN", "SELECT 1 FROM sqlite_schema LIMIT 1"},
 		admit:    "SELECT fence, EXISTS (SELECT 1 FROM store_touched) FROM store_lease",
 		drain:    "DELETE FROM store_touched RETURNING kind, id",
 		left:     "SELECT EXISTS (SELECT 1 FROM store_touched)",
