@@ -2,9 +2,7 @@ package ledger
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
-	"maps"
 	"math/bits"
 	"slices"
 	"strings"
@@ -292,8 +290,9 @@ type block struct {
 }
 
 type countKey struct {
-	hour                    int64
-	tenants, class, outcome string
+	tenant         string
+	hour           int64
+	class, outcome string
 }
 
 func newBlock(number int64) *block {
@@ -315,22 +314,16 @@ func (b *block) add(l *Leaf) {
 	l.traits(&b.traits)
 	b.traits.keys(b.keys)
 	l.words(func(h uint64) { b.words[h] = struct{}{} })
-	k := countKey{l.Time - l.Time%microsPerHour, everyTenant, l.Class, string(l.Outcome)}
-	n := int64(max(l.Count, 1))
-	b.counts[k] += n
-	if len(l.Tenants) > 0 {
-		k.tenants = joinTenants(l.Tenants)
-		b.counts[k] += n
+	k := countKey{everyTenant, l.Time - l.Time%microsPerHour, l.Class, string(l.Outcome)}
+	b.counts[k] += l.times()
+	for _, t := range l.Tenants {
+		k.tenant = t.ID
+		b.counts[k] += l.times()
 	}
 }
 
-func joinTenants(list []TenantLink) string {
-	ids := make([]string, len(list))
-	for i, t := range list {
-		ids[i] = t.ID
-	}
-	return strings.Join(ids, " ")
-}
+// times is how many attempts the record stands for.
+func (l *Leaf) times() int64 { return int64(max(l.Count, 1)) }
 
 // summarise writes the summary of each block that ends in [from, next).
 func summarise(ctx context.Context, tx Tx, from, next int64) error {
@@ -376,18 +369,13 @@ func (b *block) write(ctx context.Context, tx Tx) error {
 	if err != nil {
 		return err
 	}
-	keys := slices.SortedFunc(maps.Keys(b.counts), func(x, y countKey) int { return strings.Compare(x.text(), y.text()) })
-	for _, k := range keys {
-		_, err := tx.Exec(ctx, `INSERT INTO ledger_count (hour, tenants, class, outcome, n) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (hour, tenants, class, outcome) DO UPDATE SET n = ledger_count.n + excluded.n`,
-			k.hour, k.tenants, k.class, k.outcome, b.counts[k])
+	for k, n := range b.counts {
+		_, err := tx.Exec(ctx, `INSERT INTO ledger_count (tenant, hour, class, outcome, n) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (tenant, hour, class, outcome) DO UPDATE SET n = ledger_count.n + excluded.n`,
+			k.tenant, k.hour, k.class, k.outcome, n)
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (k countKey) text() string {
-	return string(binary.BigEndian.AppendUint64(nil, uint64(k.hour))) + k.tenants + "\x00" + k.class + "\x00" + k.outcome
 }

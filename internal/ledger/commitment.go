@@ -87,9 +87,9 @@ func periodOf(part int, class string, micros int64) string {
 func blindText(part int, openings []Opening) string {
 	switch {
 	case part <= partBy:
-		return openings[0].Value
+		return blindName(openings[0].Value)
 	case part == partSource && openings[0].Path == "ip":
-		return openings[0].Value
+		return blindAddress(openings[0].Value)
 	}
 	return ""
 }

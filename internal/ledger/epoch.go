@@ -3,6 +3,9 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"strconv"
+
+	"golang.org/x/mod/sumdb/tlog"
 )
 
 // Epoch is one tree. The log has one until a disaster opens the next (SPEC L8).
@@ -39,4 +42,51 @@ func epochAt(epochs []Epoch, seq int64) Epoch {
 		}
 	}
 	return e
+}
+
+// checkEpochStart insists that the first leaf of a new epoch tells the truth
+// about the last signed tree of the one before.
+func checkEpochStart(ctx context.Context, r Reader, epoch Epoch, last Tree) error {
+	leaves, err := readLeaves(ctx, r, epoch.Base, 1)
+	if err != nil {
+		return err
+	}
+	if len(leaves) == 0 {
+		return fmt.Errorf("epoch %d has no first record", epoch.Number)
+	}
+	l, err := DecodeLeaf(leaves[0])
+	if err != nil {
+		return fmt.Errorf("the first record of epoch %d: %w", epoch.Number, err)
+	}
+	named, err := recoveredTree(l)
+	if err != nil {
+		return fmt.Errorf("the first record of epoch %d: %w", epoch.Number, err)
+	}
+	if named != last {
+		return fmt.Errorf("the first record of epoch %d names %v as the last signed state; the keeper signed %v", epoch.Number, named, last)
+	}
+	return nil
+}
+
+// recoveredTree reads which tree a recovery record names.
+func recoveredTree(l *Leaf) (Tree, error) {
+	if len(l.Events) == 0 || l.Events[0].Name != RecoveredEvent {
+		return Tree{}, fmt.Errorf("it must be a %s record and is %s", RecoveredEvent, l.Action)
+	}
+	var t Tree
+	var err error
+	for _, f := range l.Events[0].Fields {
+		if f.New == nil || err != nil {
+			continue
+		}
+		switch f.Name {
+		case "signedEpoch":
+			t.Epoch, err = strconv.Atoi(*f.New)
+		case "signedSize":
+			t.Size, err = strconv.ParseInt(*f.New, 10, 64)
+		case "signedRoot":
+			t.Root, err = tlog.ParseHash(*f.New)
+		}
+	}
+	return t, err
 }

@@ -73,24 +73,24 @@ CREATE TABLE ledger_block (
 	words      BLOB NOT NULL
 );
 
--- Records of complete blocks by hour (microseconds), for histograms. tenants
--- is '*' for everybody or the tenants concerned, joined by blanks.
+-- Records of complete blocks by hour (microseconds), for histograms. tenant
+-- is '*' for the whole server; a record that concerns two counts for each.
 -- frame: table=ledger_count
 CREATE TABLE ledger_count (
+	tenant  TEXT NOT NULL,
 	hour    BIGINT NOT NULL,
-	tenants TEXT NOT NULL,
 	class   TEXT NOT NULL,
 	outcome TEXT NOT NULL,
 	n       BIGINT NOT NULL,
-	PRIMARY KEY (hour, tenants, class, outcome)
+	PRIMARY KEY (tenant, hour, class, outcome)
 );
 
 -- Personal values that must be kept although they are due (SPEC L5).
 -- frame: table=ledger_hold
 CREATE TABLE ledger_hold (
-	id       TEXT PRIMARY KEY,
-	tenant   TEXT NOT NULL,
+	id        TEXT PRIMARY KEY,
+	tenant    TEXT NOT NULL,
 	from_time BIGINT NOT NULL,
-	to_time  BIGINT NOT NULL,
-	reason   TEXT NOT NULL
+	to_time   BIGINT NOT NULL,
+	reason    TEXT NOT NULL
 );
