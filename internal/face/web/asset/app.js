@@ -1,0 +1,253 @@
+// Everything here adds to pages that already work without it. No markup is
+// made from text: only DOM calls, so that Trusted Types can stay at 'none'.
+
+const $ = (sel, at = document) => at.querySelector(sel);
+const $$ = (sel, at = document) => [...at.querySelectorAll(sel)];
+const make = (tag, props = {}, ...kids) => {
+  const el = document.createElement(tag);
+  for (const [k, v] of Object.entries(props)) k in el ? (el[k] = v) : el.setAttribute(k, v);
+  el.append(...kids);
+  return el;
+};
+const root = document.documentElement;
+const go = url => location.assign(url);
+const typing = el => el instanceof Element && el.closest('input:not([type=checkbox],[type=radio]),select,textarea,[contenteditable]');
+
+// ── times: UTC stands in the page, local time is one hover away ──
+const local = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+const zone = new Intl.DateTimeFormat(undefined, { timeZoneName: 'short' });
+const times = at => $$('time[datetime]', at).forEach(t => {
+  const d = new Date(t.dateTime);
+  if (!isNaN(d)) t.title = local.format(d) + ' ' + (zone.formatToParts(d).find(p => p.type === 'timeZoneName')?.value ?? '');
+});
+times(document);
+
+const clock = $('.clock');
+if (clock) {
+  // The server's clock counts, not this machine's: keep the difference.
+  const ahead = Date.parse(clock.dataset.now) - Date.now();
+  const hm = tz => new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', timeZone: tz });
+  const utc = hm('UTC'), here = hm(undefined);
+  const tick = () => {
+    const now = Date.now() + ahead;
+    $('b', clock).textContent = utc.format(now) + ' UTC';
+    $('span', clock).textContent = here.format(now) + ' here';
+    setTimeout(tick, 60000 - now % 60000 + 50);
+  };
+  tick();
+}
+
+// ── toasts ──
+const toast = text => {
+  const box = $('.toasts') ?? document.body.appendChild(make('div', { className: 'toasts', role: 'status' }));
+  const t = make('div', {}, text);
+  box.append(t);
+  setTimeout(() => t.remove(), 4000);
+};
+
+// ── theme: the form posts without us; with us the page stays where it is ──
+for (const form of $$('form.theme')) form.addEventListener('submit', e => {
+  e.preventDefault();
+  const value = e.submitter.value;
+  root.dataset.theme = value;
+  $$('button', form).forEach(b => b.setAttribute('aria-pressed', b === e.submitter));
+  fetch(form.action, { method: 'POST', body: new URLSearchParams({ theme: value }), redirect: 'manual' });
+});
+
+// ── copy ──
+document.addEventListener('click', async e => {
+  const b = e.target.closest?.('[data-copy]');
+  if (!b) return;
+  try {
+    await navigator.clipboard.writeText(b.closest('.copy').firstElementChild.textContent);
+    toast('Copied');
+  } catch {
+    toast('The browser did not let us copy');
+  }
+});
+$$('[data-copy]').forEach(b => (b.hidden = false));
+
+// ── forms ──
+let dirty = null;
+document.addEventListener('input', e => {
+  const form = e.target.form;
+  if (form?.method === 'post' && form.matches('.form')) dirty = form;
+});
+document.addEventListener('submit', e => {
+  const form = e.target, by = e.submitter;
+  if (by?.dataset.confirm && !by.dataset.agreed) {
+    e.preventDefault();
+    ask(by);
+    return;
+  }
+  dirty = null;
+  // A second click must not post twice; the server's key catches what we miss.
+  if (form.method === 'post' && !form.matches('.theme')) {
+    setTimeout(() => $$('button', form).forEach(b => b.setAttribute('aria-disabled', 'true')));
+    if (form.dataset.sent) e.preventDefault();
+    form.dataset.sent = '1';
+  }
+});
+addEventListener('pageshow', () => $$('form[data-sent]').forEach(f => {
+  delete f.dataset.sent;
+  $$('button', f).forEach(b => b.removeAttribute('aria-disabled'));
+}));
+addEventListener('beforeunload', e => dirty && e.preventDefault());
+
+function ask(by) {
+  const yes = make('button', { className: 'danger' }, by.textContent.trim());
+  const no = make('button', { autofocus: true }, 'Keep it');
+  const d = dialog('Are you sure?', make('p', { className: 'lede' }, by.dataset.confirm), make('div', { className: 'foot' }, no, yes));
+  no.onclick = () => d.close();
+  yes.onclick = () => {
+    const agreed = make('input', { type: 'hidden', name: '_confirmed', value: '1' });
+    by.form.append(agreed);
+    by.dataset.agreed = '1';
+    d.close();
+    by.form.requestSubmit(by);
+  };
+}
+
+function dialog(title, ...kids) {
+  const h = make('h2', { id: 'dialog-title' }, title);
+  const d = make('dialog', { 'aria-labelledby': 'dialog-title' }, h, ...kids);
+  d.addEventListener('close', () => d.remove());
+  d.addEventListener('click', e => e.target === d && d.close());
+  document.body.append(d);
+  d.showModal();
+  return d;
+}
+
+// A set-up link carries its token in the fragment, which no server log sees.
+// It moves into the form and leaves the address bar and the history.
+const wanted = $('[data-fragment]');
+if (wanted && location.hash.length > 1) {
+  const token = new URLSearchParams(location.hash.slice(1)).get(wanted.dataset.fragment) ?? '';
+  if (token) {
+    wanted.value = token;
+    wanted.closest('.field').hidden = true;
+    history.replaceState(null, '', location.pathname + location.search);
+    $('input:not([type=hidden])', wanted.form.querySelector('.field:not([hidden])'))?.focus();
+  }
+}
+
+// ── the search palette: a combobox over the server's answers ──
+function palette() {
+  if ($('dialog.palette')) return;
+  const input = make('input', { type: 'text', role: 'combobox', placeholder: 'Go to a page, an object or a task', autocomplete: 'off', spellcheck: false });
+  for (const [k, v] of Object.entries({ 'aria-label': 'Search', 'aria-controls': 'found', 'aria-expanded': 'true', 'aria-autocomplete': 'list' })) input.setAttribute(k, v);
+  const list = make('ul', { id: 'found', role: 'listbox', 'aria-label': 'Results' });
+  const tail = make('p', { role: 'status' }, '');
+  const d = make('dialog', { className: 'palette', 'aria-label': 'Search' }, input, list, tail);
+  let at = 0, turn = 0, hits = [];
+  const mark = n => {
+    at = (n + hits.length) % Math.max(hits.length, 1);
+    $$('li', list).forEach((li, i) => li.setAttribute('aria-selected', i === at));
+    const li = list.children[at];
+    li?.scrollIntoView({ block: 'nearest' });
+    li ? input.setAttribute('aria-activedescendant', li.id) : input.removeAttribute('aria-activedescendant');
+  };
+  const look = async () => {
+    const mine = ++turn;
+    let answer = [];
+    try {
+      const r = await fetch('/search.json?q=' + encodeURIComponent(input.value));
+      answer = r.ok ? await r.json() : [];
+    } catch { /* offline: an empty list says enough */ }
+    if (mine !== turn) return;
+    hits = answer;
+    list.replaceChildren(...hits.map((h, i) => make('li', { id: 'hit' + i, role: 'option', onclick: () => go(h.url) }, make('b', {}, h.name), make('small', {}, h.kind))));
+    tail.textContent = hits.length ? '↑ ↓ choose · Enter opens · Esc closes' : 'Nothing found. Try part of a name.';
+    mark(0);
+  };
+  input.addEventListener('input', look);
+  input.addEventListener('keydown', e => {
+    if (e.key === 'ArrowDown') mark(at + 1);
+    else if (e.key === 'ArrowUp') mark(at - 1);
+    else if (e.key === 'Enter' && hits[at]) go(hits[at].url);
+    else return;
+    e.preventDefault();
+  });
+  d.addEventListener('close', () => d.remove());
+  d.addEventListener('click', e => e.target === d && d.close());
+  document.body.append(d);
+  d.showModal();
+  look();
+}
+
+// ── keys: / and Ctrl-K search, g + letter goes, j k walk a table, ? says so ──
+const jumps = Object.fromEntries($$('[data-go]').map(a => [a.dataset.go, a]));
+const rows = () => $$('.grid tbody tr').filter(r => $('a[href]', r));
+function walk(step) {
+  const all = rows(), now = all.findIndex(r => r.contains(document.activeElement));
+  $('a[href]', all[Math.min(Math.max(now + step, 0), all.length - 1)] ?? document.body)?.focus();
+}
+function help() {
+  const list = make('dl', { className: 'shortcuts' });
+  const add = (keys, text) => list.append(make('dt', {}, ...keys.split(' ').flatMap(k => [make('kbd', {}, k), ' '])), make('dd', {}, text));
+  add('/', 'Search, also Ctrl K');
+  add('j k', 'Next and previous row');
+  add('t', 'Light, dark, or as the system');
+  for (const [k, a] of Object.entries(jumps)) add('g ' + k, a.dataset.name);
+  add('?', 'This list');
+  add('Esc', 'Close');
+  dialog('Keys', list);
+}
+let pending = 0;
+document.addEventListener('keydown', e => {
+  if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === 'k') { e.preventDefault(); palette(); return; }
+  if (e.ctrlKey || e.metaKey || e.altKey || typing(e.target) || $('dialog[open]')) return;
+  const after = Date.now() - pending < 1500;
+  pending = 0;
+  root.classList.remove('keys');
+  if (after) { jumps[e.key] && go(jumps[e.key].href); return; }
+  const act = { '/': palette, '?': help, j: () => walk(1), k: () => walk(-1), t: theme, g: () => { pending = Date.now(); root.classList.add('keys'); } }[e.key];
+  if (act) { e.preventDefault(); act(); }
+});
+function theme() {
+  const all = $$('form.theme button');
+  all[(all.findIndex(b => b.getAttribute('aria-pressed') === 'true') + 1) % all.length]?.click();
+}
+$$('[data-help]').forEach(b => { b.hidden = false; b.addEventListener('click', () => { b.closest('[popover]')?.hidePopover(); help(); }); });
+$$('form.find').forEach(f => f.addEventListener('focusin', e => { if (matchMedia('(hover: hover)').matches) { e.target.blur(); palette(); } }));
+
+// ── live tail: new rows arrive on top while the box is ticked ──
+for (const box of $$('[data-live]')) {
+  let source = null;
+  const body = $(box.dataset.into);
+  const most = 200;
+  const stop = () => { source?.close(); source = null; };
+  box.closest('[hidden]')?.removeAttribute('hidden');
+  box.addEventListener('change', () => {
+    stop();
+    if (!box.checked) return;
+    source = new EventSource(box.dataset.live);
+    source.onmessage = e => {
+      const first = $('template', body.parentElement) ?? body.rows[0];
+      const row = (first.content?.firstElementChild ?? first).cloneNode(true);
+      const item = JSON.parse(e.data);
+      for (const cell of $$('[data-cell]', row)) {
+        const value = item[cell.dataset.cell] ?? '';
+        cell.textContent = cell.tagName === 'TIME' ? String(value).slice(0, 19).replace('T', ' ') : value;
+        if (cell.tagName === 'TIME') cell.dateTime = value;
+        if (cell.dataset.href) cell.setAttribute('href', cell.dataset.href.replace('{}', encodeURIComponent(item[cell.dataset.key] ?? '')));
+      }
+      times(row);
+      body.prepend(row);
+      while (body.rows.length > most) body.lastElementChild.remove();
+    };
+    source.addEventListener('end', () => { stop(); box.checked = false; });
+  });
+  addEventListener('pagehide', stop);
+}
+
+// ── progress of long work ──
+for (const p of $$('progress[data-poll]')) {
+  const look = async () => {
+    const r = await fetch(p.dataset.poll).then(r => (r.ok ? r.json() : null)).catch(() => null);
+    if (!r || r.done) return location.reload();
+    p.value = r.share;
+    setTimeout(look, 1000);
+  };
+  setTimeout(look, 1000);
+}

@@ -1,0 +1,235 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"hostward/internal/act"
+	"hostward/internal/core"
+)
+
+// showOp is the page that every operation has without anybody writing one: a
+// form for a change, a form and its answer for a query.
+func (f *Face) showOp(v *visit) {
+	f.showOpWith(v, v.r.URL, http.StatusOK, nil)
+}
+
+func (f *Face) showOpWith(v *visit, u *url.URL, status int, try *attempt) {
+	op, ok := f.Registry.Op(strings.TrimPrefix(u.Path, "/do/"))
+	switch {
+	case v.stranger() && (!ok || !f.entry(op.Name)):
+		v.toLogin()
+		return
+	case !ok:
+		f.fail(v, core.Errorf(core.NotFound, "there is no operation of this name"))
+		return
+	case !f.Bus.May(v.actor, op):
+		f.fail(v, core.Errorf(core.Denied, "%s is for %s", op.Name, op.Roles))
+		return
+	}
+	s := f.sheet(v, &route{Page: act.Page{Path: "/do/{op}", Title: upper(op.Doc)}}, map[string]string{"op": op.Name}, u)
+	s.try = try
+	p := opPage{Sheet: s, Op: op, Doc: upper(op.Doc)}
+	if err := f.fillOp(v, &p); err != nil {
+		f.fail(v, err)
+		return
+	}
+	f.showPart(v, s, "op", p, status)
+}
+
+type opPage struct {
+	*Sheet
+	Op     *act.Op
+	Doc    string
+	Filled Form
+	Table  *Table // output of a query
+	Fault  string
+}
+
+func (f *Face) fillOp(v *visit, p *opPage) error {
+	set, steer := url.Values{}, url.Values{}
+	for name, values := range p.Query {
+		if strings.HasPrefix(name, "_") {
+			steer[name] = values
+		} else {
+			set[name] = values
+		}
+	}
+	steer.Set("_next", localPath(steer.Get("_next")))
+	steer.Del("_submit")
+	p.Filled = p.form(p.Op, set, nil, steer)
+	p.Filled.Cancel = steer.Get("_next")
+	if p.Op.Method != "query" || !complete(p.Op, set) {
+		return nil
+	}
+	r, err := f.Bus.Do(v.ctx(), act.Call{Op: p.Op.Name, Actor: v.actor, Input: input(p.Op, set, nil)})
+	if err != nil && core.CodeOf(err) != core.Invalid {
+		return err
+	}
+	if err != nil {
+		p.Filled.blame(core.AsError(err))
+		return nil
+	}
+	p.Table = tableOf(r.Output)
+	return nil
+}
+
+func complete(op *act.Op, set url.Values) bool {
+	return !slices.ContainsFunc(op.Input, func(p act.Param) bool { return p.Required && set.Get(p.Name) == "" })
+}
+
+// do runs one change that a form asked for.
+func (f *Face) do(v *visit) {
+	name := v.r.PathValue("op")
+	op, ok := f.Registry.Op(name)
+	values, uploads, err := f.sent(v, op)
+	if !ok {
+		_, err = f.Bus.Do(v.ctx(), act.Call{Op: name, Actor: v.actor}) // refused, and on record
+		f.fail(v, err)
+		return
+	}
+	try := &attempt{op: name, values: values, uploads: kept(op, values, uploads)}
+	if err != nil {
+		try.err = core.AsError(err)
+		f.again(v, try)
+		return
+	}
+	if more, ok := strings.CutPrefix(values.Get("_do"), "more:"); ok {
+		try.more = more
+		f.again(v, try)
+		return
+	}
+	f.call(v, op, try)
+}
+
+// kept joins files sent now with those that an earlier try of the form left
+// behind. The handle alone is no right: the bus knows whose upload it is.
+func kept(op *act.Op, values url.Values, uploads map[string]string) map[string]string {
+	all := map[string]string{}
+	for _, p := range op.Input {
+		if handle := values.Get("_upload." + p.Name); p.Type == "file" && handle != "" {
+			all[p.Name] = handle
+		}
+	}
+	for name, handle := range uploads {
+		all[name] = handle
+	}
+	return all
+}
+
+func (f *Face) call(v *visit, op *act.Op, try *attempt) {
+	expect, _ := strconv.ParseUint(try.values.Get("_expect"), 10, 64)
+	c := act.Call{Op: op.Name, Actor: v.actor, Input: input(op, try.values, try.uploads), Expect: expect,
+		Reason: try.values.Get("_reason"), Key: try.values.Get("_key"), Confirmed: try.values.Get("_confirmed") == "1"}
+	if try.values.Get("_do") == "preview" {
+		c.Preview, c.Key = true, ""
+	}
+	r, err := f.Bus.Do(v.ctx(), c)
+	switch {
+	case err != nil && core.CodeOf(err) == core.Unconfirmed:
+		f.askBack(v, c, try)
+	case err != nil && core.CodeOf(err) == core.Unauthenticated && !f.entry(op.Name):
+		v.toLogin()
+	case err != nil:
+		try.err = core.AsError(err)
+		f.again(v, try)
+	case c.Preview:
+		try.plan, try.confirm = &Plan{State: r.State, Events: r.Changes}, op.Confirm
+		f.again(v, try)
+	default:
+		f.done(v, op, r, try)
+	}
+}
+
+// askBack shows what a dangerous operation would do, with a button to agree.
+func (f *Face) askBack(v *visit, c act.Call, try *attempt) {
+	c.Preview, c.Key = true, ""
+	r, err := f.Bus.Do(v.ctx(), c)
+	if err != nil {
+		try.err = core.AsError(err)
+	} else {
+		try.plan, try.confirm = &Plan{State: r.State, Events: r.Changes}, true
+	}
+	f.again(v, try)
+}
+
+// again shows the page the form stood in once more, with what came of it.
+func (f *Face) again(v *visit, try *attempt) {
+	status := http.StatusOK
+	if try.err != nil {
+		status = statusOf(try.err.Code)
+	}
+	here, err := url.Parse(localPath(try.values.Get("_here")))
+	if err != nil || here.Path == "" {
+		here = &url.URL{Path: "/do/" + try.op}
+	}
+	if p, _ := f.find(here.EscapedPath()); p == nil || p.Roles&v.actor.Role == 0 {
+		if here.Path != "/do/"+try.op {
+			here = &url.URL{Path: "/do/" + try.op}
+		}
+		f.showOpWith(v, here, status, try)
+		return
+	}
+	f.showPage(v, here, status, try)
+}
+
+// done answers a success: a redirect with a flash, or, where the output holds
+// a secret, the one page that shows it.
+func (f *Face) done(v *visit, op *act.Op, r act.Result, try *attempt) {
+	keepSession(v.w, r.Output, v.now)
+	next := localPath(try.values.Get("_next"))
+	if op.Reveals && !opens(r.Output) {
+		f.once(v, op, r, or(next, f.after(r)))
+		return
+	}
+	if !f.entry(op.Name) {
+		setFlash(v.w, flash{Op: op.Name, State: r.State, Record: r.Record})
+	}
+	v.redirect(or(next, f.after(r), "/"))
+}
+
+func opens(output any) bool { _, ok := output.(Opener); return ok }
+
+// after is the page of the first object that the change left behind.
+func (f *Face) after(r act.Result) string {
+	for _, e := range r.Changes {
+		if k, ok := f.Registry.Kind(e.Object.Kind); ok && k.Path != "" && e.State != "" {
+			return strings.ReplaceAll(k.Path, "{id}", url.PathEscape(e.Object.ID))
+		}
+	}
+	return ""
+}
+
+type oncePage struct {
+	*Sheet
+	Op    *act.Op
+	State string
+	Next  string
+	Table *Table
+}
+
+// once shows a secret that no later page can show again (SPEC A4).
+func (f *Face) once(v *visit, op *act.Op, r act.Result, next string) {
+	s := f.sheet(v, &route{Page: act.Page{Path: "/do/{op}", Title: upper(op.Doc)}}, map[string]string{"op": op.Name}, v.r.URL)
+	f.showPart(v, s, "once", oncePage{s, op, r.State, next, revealed(r.Output)}, http.StatusOK)
+}
+
+// look keeps how a person likes the face: theme, single-key shortcuts.
+func (f *Face) look(v *visit) {
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 4096)
+	year := 365 * 24 * hour
+	if t := v.r.PostFormValue("theme"); t == "light" || t == "dark" {
+		setCookie(v.w, themeCookie, t, year)
+	} else if t == "auto" {
+		setCookie(v.w, themeCookie, "", 0)
+	}
+	if k := v.r.PostFormValue("keys"); k == "off" {
+		setCookie(v.w, keysCookie, k, year)
+	} else if k == "on" {
+		setCookie(v.w, keysCookie, "", 0)
+	}
+	v.redirect(v.r.PostFormValue("_here"))
+}

@@ -1,0 +1,109 @@
+package web
+
+import (
+	"fmt"
+	"html/template"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Bar is one column of a histogram. Parts are stacked from the ground up.
+type Bar struct {
+	From, To time.Time
+	URL      string // where it leads, "" for nowhere
+	Parts    []Part
+}
+
+// Part is one outcome's share of a bar.
+type Part struct {
+	Word  string // a word of state: it gives the colour
+	Count int
+}
+
+const (
+	plotWidth  = 1000
+	plotHeight = 72
+)
+
+// Bar makes one bar of a histogram; parts are words and counts in turn.
+func (s *Sheet) Bar(from, to any, url string, parts ...any) Bar {
+	b := Bar{URL: url}
+	b.From, _ = moment(from)
+	b.To, _ = moment(to)
+	for i := 0; i+1 < len(parts); i += 2 {
+		n, _ := strconv.Atoi(plain(parts[i+1])) // text that is no number counts nothing
+		b.Parts = append(b.Parts, Part{plain(parts[i]), n})
+	}
+	return b
+}
+
+// Bars collects bars: {{$bars := .Bars}}{{range …}}{{$bars = append $bars …}}.
+func (s *Sheet) Bars() []Bar { return nil }
+
+// Histogram draws bars over time as SVG, without a line of style: attributes
+// and classes only. What it shows is also written out for a screen reader.
+func (s *Sheet) Histogram(title string, bars []Bar) template.HTML {
+	if len(bars) == 0 {
+		return ""
+	}
+	most, total := 1, 0
+	for _, b := range bars {
+		most, total = max(most, b.total()), total+b.total()
+	}
+	var w strings.Builder
+	fmt.Fprintf(&w, `<figure class="plot"><svg viewBox="0 0 %d %d" preserveAspectRatio="none" role="group" aria-label="%s">`,
+		plotWidth, plotHeight, template.HTMLEscapeString(fmt.Sprintf("%s: %d in %d bars, at most %d", title, total, len(bars), most)))
+	fmt.Fprintf(&w, `<path class="ground" d="M0 %d.5h%d"/>`, plotHeight-1, plotWidth)
+	for i, b := range bars {
+		b.draw(&w, float64(i)*plotWidth/float64(len(bars)), plotWidth/float64(len(bars)), most)
+	}
+	fmt.Fprintf(&w, `</svg><figcaption>%s<span>%s, at most %s a bar</span>%s</figcaption></figure>`, timeTag(bars[0].From, axis(bars)), count(total), count(most), timeTag(bars[len(bars)-1].To, axis(bars)))
+	return template.HTML(w.String())
+}
+
+// axis writes dates for long spans and minutes for short ones.
+func axis(bars []Bar) string {
+	if bars[len(bars)-1].To.Sub(bars[0].From) > 72*time.Hour {
+		return "2006-01-02"
+	}
+	return "2006-01-02 15:04"
+}
+
+func (b *Bar) total() (n int) {
+	for _, p := range b.Parts {
+		n += p.Count
+	}
+	return n
+}
+
+func (b *Bar) label() string {
+	text := b.From.Format("2006-01-02 15:04") + ": "
+	if b.total() == 0 {
+		return text + "nothing"
+	}
+	var parts []string
+	for _, p := range b.Parts {
+		if p.Count > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", p.Count, p.Word))
+		}
+	}
+	return text + strings.Join(parts, ", ")
+}
+
+func (b *Bar) draw(w *strings.Builder, x, width float64, most int) {
+	if link := localPath(b.URL); link != "" && b.total() > 0 {
+		fmt.Fprintf(w, `<a href="%s" aria-label="%s">`, template.HTMLEscapeString(link), template.HTMLEscapeString(b.label()))
+		defer w.WriteString(`</a>`)
+	}
+	fmt.Fprintf(w, `<rect class="veil" x="%.1f" y="0" width="%.1f" height="%d"><title>%s</title></rect>`, x, width, plotHeight, template.HTMLEscapeString(b.label()))
+	y := float64(plotHeight - 1)
+	for _, p := range b.Parts {
+		if p.Count <= 0 {
+			continue
+		}
+		h := max(1.5, float64(p.Count)*(plotHeight-4)/float64(most))
+		y -= h
+		fmt.Fprintf(w, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, template.HTMLEscapeString(or(tone(p.Word), "calm")), x+width*.12, y, width*.76, h)
+	}
+}

@@ -1,0 +1,112 @@
+package web
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"hostward/internal/act"
+	"hostward/internal/core"
+)
+
+// visit is one request with who asks. The actor is resolved once, here.
+type visit struct {
+	w     http.ResponseWriter
+	r     *http.Request
+	actor act.Actor
+	now   time.Time
+	lost  bool // the cookie's session is over
+}
+
+func (v *visit) ctx() context.Context { return v.r.Context() }
+func (v *visit) stranger() bool       { return v.actor.Role == act.Stranger }
+
+// visited resolves the session and keeps a fault of ours from ending the server.
+func (f *Face) visited(next func(*visit)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v := &visit{w: w, r: r, now: f.Clock()}
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				f.Logger.Error("page failed", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+				f.fail(v, core.AsError(errPanic))
+			}
+		}()
+		v.actor, v.lost = f.actor(r)
+		next(v)
+	}
+}
+
+var errPanic = core.Errorf(core.Internal, "something went wrong on the server; its log says what")
+
+// actor is whose session it is, or a stranger. lost: there was one, it is over.
+func (f *Face) actor(r *http.Request) (a act.Actor, lost bool) {
+	a = act.Actor{Kind: "stranger", Role: act.Stranger}
+	if token := cookie(r, sessionCookie); token != "" {
+		known, err := f.Session(r.Context(), core.NewSecret(token))
+		switch {
+		case err == nil:
+			a = known
+		case core.CodeOf(err) != core.Unauthenticated:
+			f.Logger.Error("session not readable", "error", err)
+		default:
+			lost = true
+		}
+	}
+	a.Door, a.Address, a.Agent = "web", address(r), agent(r)
+	return a, lost
+}
+
+func address(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// agent is the browser's own name, cut: strangers choose it.
+func agent(r *http.Request) string {
+	s := strings.ToValidUTF8(r.UserAgent(), "\uFFFD")
+	if len(s) > 256 {
+		s = strings.ToValidUTF8(s[:256], "")
+	}
+	return s
+}
+
+// localPath returns p when it is a path on this host, and otherwise "": what
+// follows // or /\ would be another host's name for a browser.
+func localPath(p string) string {
+	u, err := url.Parse(p)
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(p, "/") ||
+		strings.HasPrefix(p, "//") || strings.ContainsAny(p, "\\\r\n\t") {
+		return ""
+	}
+	return p
+}
+
+func (v *visit) redirect(to string) {
+	if to = localPath(to); to == "" {
+		to = "/"
+	}
+	v.w.Header().Set("Location", to)
+	v.w.WriteHeader(http.StatusSeeOther)
+}
+
+// toLogin sends a stranger to the log-in page and back afterwards.
+func (v *visit) toLogin() {
+	to := "/login"
+	if v.r.Method == http.MethodGet && v.r.URL.Path != "/" {
+		to += "?next=" + url.QueryEscape(v.r.URL.RequestURI())
+	}
+	if v.lost {
+		setCookie(v.w, sessionCookie, "", 0)
+	}
+	v.redirect(to)
+}
