@@ -147,10 +147,17 @@ func (b *Bus) change(ctx context.Context, op *Op, c Call, in any) (Result, error
 	if op.Confirm && !c.Confirmed && !c.Preview {
 		return b.refused(ctx, c, op, nil, core.Errorf(core.Unconfirmed, "%s cannot be taken back lightly: confirm it", op.Name))
 	}
-	if err := b.prepare(ctx, op, c, in); err != nil {
+	digest, err := "", error(nil)
+	if c.Key != "" { // now: Target and Prepare may fill in the input
+		digest, err = DigestOf(in)
+	}
+	if err == nil {
+		err = b.prepare(ctx, op, c, in)
+	}
+	if err != nil {
 		return b.refused(ctx, c, op, in, err)
 	}
-	r, err := b.submit(ctx, &request{op: op, call: c, in: in})
+	r, err := b.submit(ctx, &request{op: op, call: c, in: in, input: digest})
 	if err != nil {
 		return r, b.told(op, c, err)
 	}

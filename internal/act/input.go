@@ -135,6 +135,9 @@ func (o *Op) decode(raw json.RawMessage) (any, error) {
 	if err := d.Decode(in.Interface()); err != nil {
 		return nil, o.decodeFault(err)
 	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, core.Errorf(core.Invalid, "the input must be one JSON object, with nothing behind it")
+	}
 	return in.Interface(), nil
 }
 

@@ -17,6 +17,7 @@ type request struct {
 	op    *Op
 	call  Call
 	in    any
+	input string        // digest of the input as it came, for the Idempotency-Key
 	entry *ledger.Entry // set: nothing to run, only this to write
 
 	ctx    context.Context
@@ -221,7 +222,10 @@ func (b *Bus) attempt(ctx context.Context, r *request) (*ledger.Entry, error) {
 		if err := b.Writer.RollbackTo(ctx); err != nil {
 			return nil, err
 		}
-		return b.failure(r, entry, err), b.Writer.Savepoint(ctx)
+		if entry = b.failure(r, entry, err); entry == nil {
+			return nil, nil
+		}
+		return entry, b.Writer.Savepoint(ctx)
 	}
 	return entry, nil
 }

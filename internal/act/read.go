@@ -104,6 +104,31 @@ func (b *Bus) pageQuery(ctx context.Context, v *View, c Call) (*Op, Result, erro
 	return op, r, err
 }
 
+// Find returns objects of every kind whose name holds text and that the actor
+// may see, at most so many of each kind.
+func (b *Bus) Find(ctx context.Context, actor Actor, text string, most int) (map[core.Ref]string, error) {
+	found := map[core.Ref]string{}
+	err := b.snapshot(ctx, actor, func(v *View) error {
+		for _, k := range b.Registry.Kinds() {
+			if k.Find == nil {
+				continue
+			}
+			hits, err := k.Find(ctx, v, text, most)
+			if err != nil {
+				return err
+			}
+			for _, h := range hits {
+				if in, err := b.inside(ctx, v, actor, h.Owner); err != nil || !in {
+					continue
+				}
+				found[core.Ref{Kind: k.Name, ID: h.ID}] = h.Name
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
 // May reports whether the actor's role may call the operation at all: faces
 // use it to leave out what would be refused anyway.
 func (b *Bus) May(a Actor, op *Op) bool { return a.Role&op.Roles != 0 }

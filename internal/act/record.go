@@ -30,13 +30,16 @@ func (b *Bus) sign(e *ledger.Entry, a Actor) {
 }
 
 // failure is the entry of a call that changed nothing. A started one keeps
-// its target and tenant.
+// its target and tenant. Nil: it is a stranger's, and counted with others.
 func (b *Bus) failure(r *request, started *ledger.Entry, err error) *ledger.Entry {
 	if started == nil {
 		started = b.entry(r.call, r.op, b.Clock())
 	}
 	started.Events = nil
 	outcome(started, err)
+	if r.call.Actor.Role == Stranger && !b.limiter.exact(started, started.Time) {
+		return nil
+	}
 	return started
 }
 
@@ -53,6 +56,13 @@ func outcome(e *ledger.Entry, err error) {
 		sentence = errForeign.Error()
 	}
 	e.Reason = strings.TrimPrefix(e.Reason+"; "+sentence, "; ")
+}
+
+// Refuse records a call that a face turned down before the bus saw its input:
+// a body too large, an address that may not use the API.
+func (b *Bus) Refuse(ctx context.Context, c Call, err error) (Result, error) {
+	op, _ := b.Registry.Op(c.Op)
+	return b.refused(ctx, c, op, nil, err)
 }
 
 // refused records a call that never reached its Run, and returns its error.
@@ -115,11 +125,7 @@ func (b *Bus) replay(ctx context.Context, r *request) (bool, error) {
 		}
 		return false, err
 	}
-	digest, err := DigestOf(r.in)
-	if err != nil {
-		return false, err
-	}
-	if op != r.op.Name || input != digest {
+	if op != r.op.Name || input != r.input {
 		return false, core.Errorf(core.Conflict, "this Idempotency-Key was used for another call; take a new one")
 	}
 	if answer == "" {
@@ -137,18 +143,15 @@ func (b *Bus) remember(ctx context.Context, r *request) error {
 	if r.call.Key == "" || r.op == nil || r.entry != nil || r.err != nil {
 		return nil
 	}
-	digest, err := DigestOf(r.in)
-	if err != nil {
-		return err
-	}
 	var answer []byte
 	if !r.op.Reveals {
+		var err error
 		if answer, err = json.Marshal(r.result); err != nil {
 			return err
 		}
 	}
-	_, err = b.Writer.Exec(ctx, `INSERT INTO act_key (actor, key, op, input, answer, at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		r.call.Actor.ID, r.call.Key, r.op.Name, digest, string(answer), b.Clock().UnixMicro())
+	_, err := b.Writer.Exec(ctx, `INSERT INTO act_key (actor, key, op, input, answer, at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		r.call.Actor.ID, r.call.Key, r.op.Name, r.input, string(answer), b.Clock().UnixMicro())
 	return err
 }
 
