@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql/driver"
+	"io"
 )
 
 // caching makes SQLite connections that keep their statements prepared, keyed
@@ -29,6 +30,7 @@ type cachingConn struct {
 	raw
 	most  int
 	stmts map[string]*cached
+	fault error // what ended the transaction, or may have
 }
 
 // cached is one prepared statement; busy while its rows are open.
@@ -53,9 +55,20 @@ func (c *cachingConn) ExecContext(ctx context.Context, q string, args []driver.N
 		return nil, err
 	}
 	if s.busy {
-		return c.raw.ExecContext(ctx, q, args)
+		res, err := c.raw.ExecContext(ctx, q, args)
+		return res, c.note(err)
 	}
-	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
+	res, err := s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
+	return res, c.note(err)
+}
+
+// note remembers a fault that ends a transaction, wherever it comes up: also in
+// the middle of rows, where the Writer would not see it.
+func (c *cachingConn) note(err error) error {
+	if err != nil && liteAborts(err) {
+		c.fault = err
+	}
+	return err
 }
 
 // QueryContext runs the prepared statement for q. One whose rows are still
@@ -66,14 +79,15 @@ func (c *cachingConn) QueryContext(ctx context.Context, q string, args []driver.
 		return nil, err
 	}
 	if s.busy {
-		return c.raw.QueryContext(ctx, q, args)
+		rows, err := c.raw.QueryContext(ctx, q, args)
+		return rows, c.note(err)
 	}
 	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
 	if err != nil {
-		return nil, err
+		return nil, c.note(err)
 	}
 	s.busy = true
-	return &cachedRows{Rows: rows, of: s}, nil
+	return &cachedRows{Rows: rows, of: s, conn: c}, nil
 }
 
 func (c *cachingConn) stmt(ctx context.Context, q string) (*cached, error) {
@@ -115,7 +129,16 @@ func (c *cachingConn) Close() error {
 
 type cachedRows struct {
 	driver.Rows
-	of *cached
+	of   *cached
+	conn *cachingConn
+}
+
+func (r *cachedRows) Next(dest []driver.Value) error {
+	err := r.Rows.Next(dest)
+	if err != nil && err != io.EOF {
+		r.conn.note(err)
+	}
+	return err
 }
 
 func (r *cachedRows) Close() error {

@@ -42,6 +42,8 @@ type words struct {
 // lease is the exclusive right to write, bound to the writer's connection.
 type lease struct {
 	conn *sql.Conn
+	// fault is what ended the transaction under the writer, if anything did.
+	fault *error
 	// watch reports the loss of the connection; it returns when ctx ends.
 	watch func(ctx context.Context) error
 	// gone says that the connection is closed for good.

@@ -129,13 +129,14 @@ func (p *post) locked(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 
 // take makes the session that has the lock the writer's own.
 func (p *post) take(ctx context.Context, db *sql.DB, conn *sql.Conn) (*lease, error) {
-	release := func() error { return errors.Join(conn.Close(), db.Close()) }
+	release := func() error { return errors.Join(done(conn.Close()), db.Close()) }
 	if _, err := conn.ExecContext(ctx, sessionSettings); err != nil {
 		return nil, errors.Join(err, release())
 	}
 	var used atomic.Bool
 	return &lease{
 		conn:      conn,
+		fault:     new(error), // the server refuses everything after a fault by itself
 		watch:     func(ctx context.Context) error { return p.watch(ctx, conn, &used) },
 		gone:      func() bool { return onPgx(conn, alive) != nil },
 		committed: func() { used.Store(true) },

@@ -50,8 +50,13 @@ func (s *Snapshot) Close() error {
 	if err != nil {
 		s.conn.Raw(func(any) error { return driver.ErrBadConn })
 	}
-	if err := s.conn.Close(); !errors.Is(err, sql.ErrConnDone) {
-		return err
+	return done(s.conn.Close())
+}
+
+// done takes "closed already" for success.
+func done(err error) error {
+	if errors.Is(err, sql.ErrConnDone) {
+		return nil
 	}
-	return nil
+	return err
 }

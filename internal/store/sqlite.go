@@ -187,14 +187,19 @@ func (l *lite) take(ctx context.Context, f *os.File) (*lease, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	cp := newCheckpointer(l)
+	var fault *error
+	if err := conn.Raw(func(dc any) error { fault = &dc.(*cachingConn).fault; return nil }); err != nil {
+		return nil, err
+	}
 	return &lease{
 		conn:      conn,
+		fault:     fault,
 		watch:     cp.run,
 		gone:      func() bool { return false },
 		committed: cp.poke,
 		release: func() error {
 			// The file stays: removing it would let two processes lock two files.
-			return errors.Join(conn.Close(), db.Close(), f.Truncate(0), f.Close())
+			return errors.Join(done(conn.Close()), db.Close(), f.Truncate(0), f.Close())
 		},
 	}, nil
 }
@@ -234,15 +239,17 @@ func (l *lite) commit(ctx context.Context, c *sql.Conn) error {
 	return err
 }
 
-// aborts: all but faults of the statement itself may have rolled the whole
+// liteAborts: all but faults of the statement itself may have rolled the whole
 // transaction back, https://www.sqlite.org/lang_transaction.html section 3.
-func (l *lite) aborts(err error) bool {
+func liteAborts(err error) bool {
 	switch sqliteCode(err) & 0xff {
 	case 0, 1, sqliteConstraint, 18, 20, 25: // none, ERROR, TOOBIG, MISMATCH, RANGE
 		return false
 	}
 	return true
 }
+
+func (l *lite) aborts(err error) bool { return liteAborts(err) }
 
 func (l *lite) words() words {
 	return words{

@@ -118,6 +118,14 @@ func (s *Store) current() *Writer {
 	return s.writer
 }
 
+func (s *Store) forget(w *Writer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.writer == w {
+		s.writer = nil
+	}
+}
+
 // Close gives the lease back and closes every connection.
 func (s *Store) Close() error {
 	var err error

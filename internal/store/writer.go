@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -33,10 +34,12 @@ type Writer struct {
 	dirty  bool // something ran that may have touched objects
 	settle bool
 
-	lost   chan struct{}
-	losing sync.Once
-	stop   context.CancelFunc
-	ended  sync.WaitGroup
+	lost    chan struct{}
+	losing  sync.Once
+	stop    context.CancelFunc
+	ended   sync.WaitGroup
+	closing sync.Once
+	closed  bool
 }
 
 // Touch names an object that a changed row belongs to.
@@ -66,19 +69,22 @@ func (w *Writer) lose() { w.losing.Do(func() { close(w.lost) }) }
 
 // Close gives the lease back; an open transaction is rolled back. Idempotent.
 func (w *Writer) Close() error {
-	w.stop()
-	w.ended.Wait()
-	w.store.mu.Lock()
-	if w.store.writer == w {
-		w.store.writer = nil
-	}
-	w.store.mu.Unlock()
-	w.broken = ErrLost
-	return w.lease.release()
+	var err error
+	w.closing.Do(func() {
+		w.stop()
+		w.ended.Wait()
+		w.store.forget(w)
+		w.closed = true
+		err = w.lease.release()
+	})
+	return err
 }
 
 // Begin opens the transaction and makes sure that the lease is still ours.
 func (w *Writer) Begin(ctx context.Context) error {
+	if w.closed {
+		return fmt.Errorf("the writer is closed: %w", ErrLost)
+	}
 	if w.open {
 		return errors.New("a transaction is already open on the writer")
 	}
@@ -97,7 +103,7 @@ func (w *Writer) Begin(ctx context.Context) error {
 
 // start opens a transaction without looking at the fence.
 func (w *Writer) start(ctx context.Context) error {
-	w.broken, w.depth, w.dirty = nil, 0, false
+	w.broken, w.depth, w.dirty, *w.lease.fault = nil, 0, false, nil
 	if _, err := w.run(ctx, w.words.begin); err != nil {
 		return err
 	}
@@ -165,7 +171,7 @@ func (w *Writer) Rollback(ctx context.Context) error {
 		return nil
 	}
 	w.open, w.settle = false, false
-	broken := w.broken
+	broken := cmp.Or(w.broken, *w.lease.fault)
 	w.broken = nil
 	// SQLite answers "no transaction is active" when the fault ended it.
 	if _, err := w.run(ctx, "ROLLBACK"); err != nil && broken == nil {
@@ -312,11 +318,11 @@ func (w *Writer) fault(err error) error {
 
 // ready says whether a statement can run in the transaction.
 func (w *Writer) ready() error {
-	if w.broken != nil {
-		return fmt.Errorf("the transaction is broken: %w", w.broken)
-	}
 	if !w.open {
 		return errNoTransaction
+	}
+	if err := cmp.Or(w.broken, *w.lease.fault); err != nil {
+		return fmt.Errorf("the transaction is broken: %w", err)
 	}
 	return nil
 }
