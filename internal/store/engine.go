@@ -36,6 +36,7 @@ type words struct {
 	snapshot []string // opens a snapshot and fixes its moment
 	admit    string   // the fence, and whether somebody else touched objects
 	drain    string   // our own touches
+	forget   string   // what drain leaves behind; "" where it does so itself
 	left     string   // whether own touches are left
 }
 

@@ -45,7 +45,7 @@ func (w *Writer) guard(ctx context.Context, fresh map[string]bool) error {
 	if err := w.repair(ctx, c, fresh); err != nil {
 		return err
 	}
-	ts, err := w.drain(ctx, `SELECT kind, id FROM store_touched`)
+	ts, err := w.notes(ctx, `SELECT kind, id FROM store_touched`)
 	if err != nil || len(ts) == 0 {
 		return err
 	}

@@ -256,7 +256,8 @@ func (l *lite) words() words {
 		begin:    "BEGIN IMMEDIATE",
 		snapshot: []string{"BEGIN", "SELECT 1 FROM sqlite_schema LIMIT 1"},
 		admit:    "SELECT fence, EXISTS (SELECT 1 FROM store_touched) FROM store_lease",
-		drain:    "DELETE FROM store_touched RETURNING kind, id",
+		drain:    "SELECT kind, id FROM store_touched", // DELETE … RETURNING takes five times as long
+		forget:   "DELETE FROM store_touched",
 		left:     "SELECT EXISTS (SELECT 1 FROM store_touched)",
 	}
 }
@@ -328,14 +329,15 @@ func (l *lite) triggers(d declaration) []trigger {
 	if d.frame || d.gone {
 		return nil
 	}
-	const note = "INSERT INTO store_touched (kind, id) SELECT '%s', coalesce(CAST(%s.%s AS TEXT), '') WHERE %s ON CONFLICT DO NOTHING;"
-	now := fmt.Sprintf(note, d.kind, "NEW", d.id, "true")
-	was := fmt.Sprintf(note, d.kind, "OLD", d.id, "true")
-	moved := fmt.Sprintf(note, d.kind, "OLD", d.id, "OLD."+d.id+" IS NOT NEW."+d.id)
+	note := func(row string) string {
+		return fmt.Sprintf("INSERT INTO store_touched (kind, id) VALUES ('%s', coalesce(CAST(%s.%s AS TEXT), '')) ON CONFLICT DO NOTHING;", d.kind, row, d.id)
+	}
+	moved := fmt.Sprintf(" WHEN OLD.%s IS NOT NEW.%s", d.id, d.id)
 	return []trigger{
-		liteTrigger(d.table, "insert", now),
-		liteTrigger(d.table, "update", now+" "+moved),
-		liteTrigger(d.table, "delete", was),
+		liteTrigger(d.table, "insert", "AFTER INSERT", "", note("NEW")),
+		liteTrigger(d.table, "update", "AFTER UPDATE", "", note("NEW")),
+		liteTrigger(d.table, "move", "AFTER UPDATE", moved, note("OLD")),
+		liteTrigger(d.table, "delete", "AFTER DELETE", "", note("OLD")),
 	}
 }
 
@@ -348,8 +350,8 @@ func liteFinal(table, event string) trigger {
 	return trigger{table: table, name: name, text: text, create: "DROP TRIGGER IF EXISTS " + name + ";\n" + text + ";"}
 }
 
-func liteTrigger(table, event, body string) trigger {
+func liteTrigger(table, event, when, condition, body string) trigger {
 	name := "store_touch_" + table + "_" + event
-	text := fmt.Sprintf("CREATE TRIGGER %s AFTER %s ON %s BEGIN %s END", name, strings.ToUpper(event), table, body)
+	text := fmt.Sprintf("CREATE TRIGGER %s %s ON %s%s BEGIN %s END", name, when, table, condition, body)
 	return trigger{table: table, name: name, text: text, create: "DROP TRIGGER IF EXISTS " + name + ";\n" + text + ";"}
 }

@@ -57,7 +57,7 @@ func (w *Writer) warn(ctx context.Context, cause string, t Touch, detail string)
 // sees them at once; they are durable with the transaction that was begun, and
 // found again if that one is rolled back.
 func (w *Writer) noteForeign(ctx context.Context) error {
-	ts, err := w.drain(ctx, `DELETE FROM store_touched RETURNING kind, id`)
+	ts, err := w.notes(ctx, `DELETE FROM store_touched RETURNING kind, id`)
 	if err != nil {
 		return err
 	}

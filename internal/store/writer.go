@@ -261,7 +261,10 @@ func (w *Writer) Touched(ctx context.Context) ([]Touch, error) {
 	if err := w.ready(); err != nil || !w.dirty {
 		return nil, err
 	}
-	ts, err := w.drain(ctx, w.words.drain)
+	ts, err := w.notes(ctx, w.words.drain)
+	if err == nil && len(ts) > 0 && w.words.forget != "" {
+		_, err = w.run(ctx, w.words.forget)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the touched objects: %w", err)
 	}
@@ -269,7 +272,8 @@ func (w *Writer) Touched(ctx context.Context) ([]Touch, error) {
 	return ts, nil
 }
 
-func (w *Writer) drain(ctx context.Context, q string) ([]Touch, error) {
+// notes reads kind and id.
+func (w *Writer) notes(ctx context.Context, q string) ([]Touch, error) {
 	rows, err := w.lease.conn.QueryContext(context.Background(), q)
 	if err != nil {
 		return nil, w.fault(err)
