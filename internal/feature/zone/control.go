@@ -1,0 +1,60 @@
+package zone
+
+import (
+	"context"
+
+	"hostward/internal/act"
+	"hostward/internal/control"
+	"hostward/internal/core"
+	"hostward/internal/host"
+	"hostward/internal/rr"
+)
+
+// Control says what the nameserver should answer: every live zone, in its
+// newest version.
+func (z *Zones) Control() control.Control {
+	return control.Control{Name: nameserver, Kind: kind, Desired: desired, Plan: z.steps}
+}
+
+func desired(ctx context.Context, v *act.View) (map[core.Ref]uint64, error) {
+	want := map[core.Ref]uint64{}
+	err := v.Each(ctx, `SELECT id, version FROM zone_zone WHERE deleted = 0`, nil, func(scan func(dest ...any) error) error {
+		var r row
+		err := scan(&r.ID, &r.Version)
+		want[r.ref()] = r.Version
+		return err
+	})
+	return want, err
+}
+
+// steps sends the difference since the version in effect, as long as it is in
+// the history. A nameserver that is ahead, after the database went back, gets
+// the whole zone. A zone unknown here is dropped.
+func (z *Zones) steps(ctx context.Context, v *act.View, object core.Ref, have uint64) ([]host.Step, error) {
+	r, found, err := byID(ctx, v, object.ID)
+	switch {
+	case err != nil:
+		return nil, err
+	case !found || r.Deleted != 0:
+		if have == 0 {
+			return nil, nil
+		}
+		return []host.Step{host.DropZone{Zone: object, Name: r.Name, Version: r.Version}}, nil
+	case have == r.Version:
+		return nil, nil
+	case have > 0 && have < r.Version:
+		if changes, err := between(ctx, v, r, have, r.Version); err == nil {
+			return []host.Step{host.SetZone{Zone: object, Name: r.Name, Version: r.Version, Set: after(changes)}}, nil
+		}
+	}
+	all, err := sets(ctx, v, r)
+	return []host.Step{host.SetZone{Zone: object, Name: r.Name, Version: r.Version, Full: true, Set: all}}, err
+}
+
+func after(changes []rr.Change) []rr.RRset {
+	out := make([]rr.RRset, len(changes))
+	for i, c := range changes {
+		out[i] = c.New
+	}
+	return out
+}

@@ -1,0 +1,210 @@
+package zone
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+
+	"hostward/internal/act"
+	"hostward/internal/core"
+	"hostward/internal/rr"
+)
+
+// ImportIn is a zone file.
+type ImportIn struct {
+	File    act.File `json:"file" doc:"zone file in BIND's format" rule:"required" form:"textarea" cli:"arg"`
+	Name    string   `json:"name" doc:"domain name of the zone; left out: the owner of the file's SOA record" rule:"max=1020"`
+	Owner   string   `json:"owner" doc:"customer or reseller who will own a new zone, by log-in name or id; left out: you" rule:"max=254"`
+	Replace bool     `json:"replace" doc:"the zone may be there already: its records become those of the file, in one step"`
+
+	parsed *parsed
+}
+
+// parsed is what Prepare made of the file.
+type parsed struct {
+	zone     *rr.Zone
+	sum      rr.Accumulator // of all RRsets but the SOA, whose serial may move
+	warnings core.Faults
+	digest   string // SHA-256 of the file
+}
+
+func (z *Zones) importFile() act.Declaration {
+	return act.Change[ImportIn, Changed]{
+		Name: "zone.import", Doc: "Import a zone from a BIND zone file, or make an existing zone equal to one.", Class: class,
+		Roles: act.Hosted, Must: []string{"zone.imported"}, Wakes: []string{nameserver}, Serves: serves(),
+		Sample:  ImportIn{File: act.NewFile(sampleFile), Name: "example.org"},
+		Target:  z.importTarget,
+		Prepare: z.parse,
+		Run: func(ctx context.Context, tx *act.Tx, in ImportIn) (Changed, error) {
+			r, there, err := byName(ctx, &tx.View, in.parsed.zone.Origin)
+			if err != nil {
+				return Changed{}, err
+			}
+			if there && in.Replace {
+				return z.replace(ctx, tx, r, in.parsed)
+			}
+			return z.fromFile(ctx, tx, in)
+		},
+	}
+}
+
+const sampleFile = `$ORIGIN example.org.
+$TTL 1h
+@   IN SOA ns1.example.net. hostmaster.example.org. 2026110100 4h 1h 2w 15m
+    IN NS  ns1.example.net.
+    IN NS  ns2.example.net.
+www IN A   192.0.2.10
+`
+
+// importTarget is the zone that will be replaced, or who will own the new one.
+// Before Prepare has read the file its name may be unknown; the transaction
+// asks again.
+func (z *Zones) importTarget(ctx context.Context, v *act.View, in *ImportIn) (core.Ref, error) {
+	if in.Replace && in.Name != "" {
+		name, err := zoneName(in.Name)
+		if err != nil {
+			return core.Ref{}, misnamed("name", in.Name, err)
+		}
+		if r, there, err := byName(ctx, v, name); err != nil || there {
+			return r.ref(), err
+		}
+	}
+	return z.account(ctx, v, &in.Owner)
+}
+
+// parse reads and checks the whole file before the transaction.
+func (z *Zones) parse(ctx context.Context, v *act.View, in *ImportIn) error {
+	opt := rr.Options{MaxRecords: maxRecords}
+	if in.Name != "" {
+		name, err := zoneName(in.Name)
+		if err != nil {
+			return misnamed("name", in.Name, err)
+		}
+		opt.Origin = name
+	}
+	f, err := v.Open(in.File)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	file, err := rr.ParseZone(io.TeeReader(f, sum), opt)
+	if err != nil {
+		return err
+	}
+	in.Name = string(file.Origin)
+	in.parsed, err = check(file, fmt.Sprintf("%x", sum.Sum(nil)))
+	return err
+}
+
+// check applies the rules of a zone and adds up its digest.
+func check(file *rr.Zone, digest string) (*parsed, error) {
+	if _, err := zoneName(string(file.Origin)); err != nil {
+		return nil, err
+	}
+	faults, warnings := file.Validate()
+	if len(faults) > 0 {
+		return nil, &core.Error{Code: core.Invalid, Public: "the zone file does not make a valid zone; nothing was imported", Faults: first(faults, 10)}
+	}
+	if err := tooLarge(file.Origin, len(file.Sets)); err != nil {
+		return nil, err
+	}
+	p := &parsed{zone: file, digest: digest, warnings: append(file.Notes, warnings...)}
+	for _, s := range file.Sets {
+		if s.Type != "SOA" {
+			p.sum.Add(s)
+		}
+	}
+	return p, nil
+}
+
+func first[T any](list []T, n int) []T { return list[:min(n, len(list))] }
+
+// fromFile makes a new zone of a file; its serial stays as it is.
+func (z *Zones) fromFile(ctx context.Context, tx *act.Tx, in ImportIn) (Changed, error) {
+	p := in.parsed
+	if err := z.claim(ctx, &tx.View, p.zone.Origin, in.Owner); err != nil {
+		if core.CodeOf(err) == core.Conflict && !in.Replace {
+			err = core.Errorf(core.Conflict, "%s; if the zone is yours, import it with replace", core.AsError(err).Sentence())
+		}
+		return Changed{}, err
+	}
+	sum := p.sum
+	for _, s := range p.zone.Sets {
+		if s.Type == "SOA" {
+			sum.Add(s)
+		}
+	}
+	r, changes, err := insert(ctx, tx, "zone.import", p.zone.Origin, in.Owner, p.zone.Sets, &sum)
+	if err != nil {
+		return Changed{}, err
+	}
+	return r.changed(changes, p.warnings), tx.Record(ctx, "zone.imported", r.ref(), append(r.fields(), p.fields(changes)...)...)
+}
+
+// replace makes the records of an existing zone those of the file.
+func (z *Zones) replace(ctx context.Context, tx *act.Tx, r row, p *parsed) (Changed, error) {
+	old, err := sets(ctx, &tx.View, r)
+	if err != nil {
+		return Changed{}, err
+	}
+	changes := rr.Diff(old, p.zone.Sets)
+	if len(changes) == 0 || onlyOlder(changes, r) {
+		return r.changed(nil, p.warnings), nil
+	}
+	before := r
+	changes, r.Serial = counted(changes, old, r, tx)
+	if err := commit(ctx, tx, &r, "zone.import", changes); err != nil {
+		return Changed{}, err
+	}
+	fields := append(p.fields(changes), act.Field{Name: "serial", Old: ptr(number(before.Serial)), New: ptr(number(r.Serial))})
+	return r.changed(changes, p.warnings), tx.Record(ctx, "zone.imported", r.ref(), fields...)
+}
+
+// counted gives a change the next serial and returns it again.
+func counted(changes []rr.Change, old []rr.RRset, r row, tx *act.Tx) ([]rr.Change, uint32) {
+	soaKey := rr.Key{Name: r.Name, Type: "SOA"}
+	left := map[rr.Key]rr.RRset{}
+	var before []rr.RRset
+	for _, s := range old {
+		if s.Key() == soaKey {
+			left[soaKey], before = s, []rr.RRset{s}
+		}
+	}
+	rest := make([]rr.Change, 0, len(changes)+1)
+	for _, c := range changes {
+		if c.Key() == soaKey {
+			left[soaKey] = c.New
+			continue
+		}
+		rest = append(rest, c)
+	}
+	serial := bump(left, r, tx.Now())
+	return append(rr.Diff(before, members(left)), rest...), serial
+}
+
+// maxFields bounds how many RRsets an import's record names one by one: above
+// it counts, the file's digest and the state digest stand for them, and the
+// history of the zone, which the state digest covers, has every one.
+const maxFields = 1000
+
+func (p *parsed) fields(changes []rr.Change) []act.Field {
+	in, out := tally(changes)
+	fields := []act.Field{
+		{Name: "file", New: ptr("sha256:" + p.digest)},
+		{Name: "records.added", New: ptr(number(in))},
+		{Name: "records.removed", New: ptr(number(out))},
+	}
+	if len(changes) > maxFields {
+		return fields
+	}
+	for _, c := range changes {
+		if c.New.Type == "SOA" && onlyCounted(c) {
+			continue
+		}
+		_, f := field(c)
+		fields = append(fields, f)
+	}
+	return fields
+}

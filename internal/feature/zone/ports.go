@@ -1,0 +1,113 @@
+package zone
+
+import (
+	"context"
+	"embed"
+
+	"hostward/internal/act"
+	"hostward/internal/core"
+	"hostward/internal/rr"
+)
+
+// Ports are what zones need of others. The house joins them; none may be nil
+// but Served and Template.
+type Ports struct {
+	// Tenant returns the id of the tenant that text names, by id or by log-in
+	// name; core.NotFound.
+	Tenant func(ctx context.Context, v *act.View, text string) (string, error)
+	// TenantName returns the name of a tenant for people, or its id.
+	TenantName func(ctx context.Context, v *act.View, id string) (string, error)
+	// Above returns the tenants above one, nearest first, without itself: the
+	// bus's Scope.
+	Above func(ctx context.Context, v *act.View, tenant string) ([]string, error)
+	// Below returns all tenants below one, without itself.
+	Below func(ctx context.Context, v *act.View, tenant string) ([]string, error)
+	// Served returns the version of a zone that the nameserver answers with
+	// now, 0 for none: it is asked, not remembered.
+	Served func(ctx context.Context, zone core.Ref) (uint64, error)
+	// Template returns what a new zone of this tenant begins with.
+	Template func(ctx context.Context, v *act.View, owner string) (Template, error)
+}
+
+// Template is what a new zone begins with. The zero value is usable.
+type Template struct {
+	Servers []string // names of the nameservers; default ns1 and ns2 in the zone itself
+	Mailbox string   // of the person responsible, as a name; default hostmaster in the zone
+	TTL     uint32   // seconds; default one hour
+}
+
+// Zones is the feature.
+type Zones struct {
+	ports Ports
+	pages embed.FS
+}
+
+//go:embed sql
+var migrations embed.FS
+
+//go:embed page
+var pages embed.FS
+
+// New joins the feature to what it needs.
+func New(p Ports) *Zones { return &Zones{ports: p, pages: pages} }
+
+// Feature returns what the house needs to know.
+func (z *Zones) Feature() act.Feature {
+	return act.Feature{
+		Name: "zone",
+		Ops: []act.Declaration{
+			z.create(), z.importFile(), z.remove(),
+			z.edit(), z.recordAdd(), z.recordRemove(), z.recordSet(),
+			z.list(), z.show(), z.export(), z.history(), z.diff(),
+		},
+		Kinds: []act.Kind{{
+			Name: kind, Title: "Zones", Path: "/zones/{id}",
+			Owner: z.owner, Digest: z.digest, Recompute: z.recompute, IDs: z.ids, Find: z.find,
+		}},
+		Pages: z.pageList(),
+		SQL:   migrations,
+	}
+}
+
+// class is the log class of everything here.
+const class = "dns"
+
+// nameserver is the control that every change wakes.
+const nameserver = "nameserver"
+
+// serves names the annex points that every change of a zone is evidence for.
+func serves() []string { return []string{"2690:6.4", "2690:6.7"} }
+
+// actsFor reports whether the actor's scope holds the tenant.
+func (z *Zones) actsFor(ctx context.Context, v *act.View, tenant string) (bool, error) {
+	a := v.Actor()
+	if a.Tenant == tenant || a.Role&(act.Admins|act.System) != 0 {
+		return true, nil
+	}
+	above, err := z.ports.Above(ctx, v, tenant)
+	for _, t := range above {
+		if t == a.Tenant {
+			return true, err
+		}
+	}
+	return false, err
+}
+
+// template fills in what the house leaves open.
+func (z *Zones) template(ctx context.Context, v *act.View, name rr.Name, owner string) (t Template, err error) {
+	if z.ports.Template != nil {
+		if t, err = z.ports.Template(ctx, v, owner); err != nil {
+			return t, err
+		}
+	}
+	if len(t.Servers) == 0 {
+		t.Servers = []string{"ns1." + string(name), "ns2." + string(name)}
+	}
+	if t.Mailbox == "" {
+		t.Mailbox = "hostmaster." + string(name)
+	}
+	if t.TTL == 0 {
+		t.TTL = 3600
+	}
+	return t, nil
+}
