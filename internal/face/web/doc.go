@@ -16,12 +16,12 @@
 //		Path: "/zones", Title: "Zones", Section: "DNS", Icon: "zone", Order: 10,
 //		Roles: act.Readers, Template: pages, File: "page/zones.html",
 //		Calls: func(path map[string]string, q url.Values) map[string]act.Call {
-//			in := ListIn{Text: q.Get("q"), After: q.Get("after"), Sort: q.Get("sort")}
-//			return map[string]act.Call{"zones": zoneList.With(in)}
+//			in, _ := json.Marshal(ListIn{Text: q.Get("q"), After: q.Get("after"), Sort: q.Get("sort")})
+//			return map[string]act.Call{"zones": {Op: "zone.list", Input: in}}
 //		},
 //	}
 //
-// (or act.Call{Op: "zone.list", Input: someJSON}; the face sets the actor.)
+// The face sets the actor of each call.
 // All calls of a page run in one View, which is one snapshot.
 //
 //   - Path: words and parameters, "/zones/{zone}". A word beats a parameter.
@@ -59,7 +59,7 @@
 //	.Form, .Button        see below
 //	.Sort .Pager .Bars .Bar .Histogram .Tasks .Pages .Ledger
 //
-// Functions: badge when precise day ago span code block count size plural
+// Functions: badge when precise day ago span code verbatim count size plural
 // human upper clip icon dict. Times are shown in UTC; the browser adds local
 // time as a tooltip. They accept time.Time and RFC 3339 text.
 //
@@ -121,7 +121,7 @@
 // # Parts
 //
 //	{{badge "in force"}}  {{badge "refused"}}           shape, word and colour
-//	{{code .Digest}}  {{block .Zonefile}}               with a copy button
+//	{{code .Digest}}  {{verbatim .Zonefile}}               with a copy button
 //	{{template "diff" .Fields}}                         []act.Field, − old and + new
 //	{{template "event" .}}                              a ledger.Event with its diff
 //	<dl class="facts"><dt>Owner</dt><dd>…</dd></dl>     definition list

@@ -219,8 +219,8 @@ func code(v any) template.HTML {
 	return template.HTML(`<span class="copy"><code>`+template.HTMLEscapeString(plain(v))+`</code>`) + copyButton + `</span>`
 }
 
-// block shows several lines that people copy.
-func block(v any) template.HTML {
+// verbatim shows several lines that people copy.
+func verbatim(v any) template.HTML {
 	return template.HTML(`<div class="copy"><pre tabindex="0">`+template.HTMLEscapeString(plain(v))+`</pre>`) + copyButton + `</div>`
 }
 
