@@ -45,8 +45,8 @@ func params(t reflect.Type) ([]Param, error) {
 		return nil, fmt.Errorf("the input must be a struct, not %s", t)
 	}
 	var ps []Param
-	for f := range t.Fields() {
-		if !f.IsExported() {
+	for _, f := range reflect.VisibleFields(t) {
+		if !f.IsExported() || f.Anonymous {
 			continue
 		}
 		p, err := param(f)

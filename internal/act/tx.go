@@ -73,6 +73,15 @@ func (v *View) Each(ctx context.Context, q statement, args []any, row func(scan 
 	return rows.Err()
 }
 
+// Ledger lets the log's own feature read the log's tables. It is for read
+// snapshots alone: inside a change it is nil.
+func (v *View) Ledger() ledger.Reader {
+	if s, ok := v.db.(*store.Snapshot); ok && !v.over {
+		return s
+	}
+	return nil
+}
+
 // Tx is a View that writes. What it wrote stays only if the gate agrees.
 type Tx struct {
 	View

@@ -1,0 +1,174 @@
+package actionlog
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"hostward/internal/act"
+	"hostward/internal/core"
+	"hostward/internal/ledger"
+)
+
+// Selection says which records: empty fields restrict nothing.
+type Selection struct {
+	From    string   `json:"from" doc:"Records since this time: RFC 3339, or a date" rule:"max=40"`
+	To      string   `json:"to" doc:"Records before this time: RFC 3339, or a date" rule:"max=40"`
+	Class   []string `json:"class" doc:"Class: dns, authentication, account, log, panel" rule:"max=20"`
+	Action  []string `json:"action" doc:"Operation: zone.edit, login.enter" rule:"max=20"`
+	Outcome []string `json:"outcome" doc:"Outcome" rule:"max=5,enum=done|unchanged|refused|failed|read"`
+	Door    []string `json:"door" doc:"Door: web, rest, cli, dns, agent, job" rule:"max=6"`
+	Actor   string   `json:"actor" doc:"Who: account id or log-in name" rule:"max=200"`
+	Address string   `json:"address" doc:"Source IP address" rule:"max=64"`
+	Object  string   `json:"object" doc:"What it was about: kind, or kind:id" rule:"max=200"`
+	Session string   `json:"session" doc:"Session or token id" rule:"max=80"`
+	Text    string   `json:"text" doc:"Words that occur in the record" rule:"max=200"`
+}
+
+// Listing is a Selection with a place in it.
+type Listing struct {
+	Selection
+	Before int `json:"before" doc:"Go on below this record number; 0: the newest" rule:"min=0"`
+	Limit  int `json:"limit" doc:"How many records, at most 500; 0: 50" rule:"min=0,max=500"`
+}
+
+// Listed is one page of records, newest first.
+type Listed struct {
+	Records []Record `json:"records"`
+	Next    int64    `json:"next,omitempty"` // Before of the next page
+	// More says that the page is short only because enough was searched for one
+	// call: go on with Next.
+	More bool `json:"more,omitempty"`
+}
+
+func (l *Log) list() act.Declaration {
+	return act.Query[Listing, Listed]{
+		Name: "log.list", Doc: "List records of the action log, newest first.", Class: class, Roles: act.Readers, Logged: true,
+		Serves: serves(), Sample: Listing{Selection: Selection{Class: []string{"dns"}}}, Target: nothing[Listing],
+		Run: func(ctx context.Context, v *act.View, in Listing) (Listed, error) {
+			f, err := in.filter()
+			if err != nil {
+				return Listed{}, err
+			}
+			f.Before, f.Limit = int64(in.Before), in.Limit
+			scope, err := l.scope(ctx, v)
+			if err != nil {
+				return Listed{}, err
+			}
+			p, err := l.ports.Browser.List(ctx, v.Ledger(), scope, f)
+			return Listed{Records: shown(p.Records), Next: p.Next, More: p.Searched && len(p.Records) < max(f.Limit, 1)}, err
+		},
+	}
+}
+
+// filter reads a Selection.
+func (s Selection) filter() (ledger.Filter, error) {
+	f := ledger.Filter{Classes: trim(s.Class), Actions: trim(s.Action), Doors: trim(s.Door), Address: s.Address, Session: s.Session, Text: s.Text}
+	for _, o := range trim(s.Outcome) {
+		f.Outcomes = append(f.Outcomes, ledger.Outcome(o))
+	}
+	if isID(s.Actor) {
+		f.Actor = s.Actor
+	} else {
+		f.Name = s.Actor
+	}
+	f.Object.Kind, f.Object.ID, _ = strings.Cut(s.Object, ":")
+	var faults core.Faults
+	f.From, f.To = moment(&faults, "from", s.From), moment(&faults, "to", s.To)
+	return f, faults.Err()
+}
+
+// isID tells ids of accounts, system users and jobs from log-in names.
+func isID(s string) bool { return strings.HasPrefix(s, "a_") || strings.HasPrefix(s, "uid:") }
+
+// trim drops the empty choices of a form.
+func trim(list []string) []string {
+	var out []string
+	for _, s := range list {
+		if s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func moment(faults *core.Faults, field, s string) time.Time {
+	if s == "" {
+		return time.Time{}
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04", time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC()
+		}
+	}
+	faults.Add(field, s, "must be a time like 2026-11-22T08:00:00Z or a date like 2026-11-22")
+	return time.Time{}
+}
+
+// One names one record.
+type One struct {
+	Record string `json:"record" doc:"Id of the record (r_…), or its number" rule:"required,max=60" cli:"arg"`
+}
+
+func (l *Log) show() act.Declaration {
+	return act.Query[One, Record]{
+		Name: "log.show", Doc: "Show one record with everything that is still kept of it.", Class: class, Roles: act.Readers, Logged: true,
+		Serves: serves(), Sample: One{"0"}, Target: nothing[One],
+		Run: func(ctx context.Context, v *act.View, in One) (Record, error) {
+			r, err := l.one(ctx, v, in)
+			if err != nil {
+				return Record{}, err
+			}
+			out := show(r)
+			out.Leaf = string(r.Leaf)
+			return out, nil
+		},
+	}
+}
+
+func (l *Log) one(ctx context.Context, v *act.View, in One) (ledger.Record, error) {
+	scope, err := l.scope(ctx, v)
+	if err != nil {
+		return ledger.Record{}, err
+	}
+	if seq, err := strconv.ParseInt(in.Record, 10, 64); err == nil {
+		return l.ports.Browser.Get(ctx, v.Ledger(), scope, seq)
+	}
+	return l.ports.Browser.Find(ctx, v.Ledger(), scope, in.Record)
+}
+
+func (l *Log) status() act.Declaration {
+	return act.Query[struct{}, Status]{
+		Name: "log.status", Doc: "Say how far the log is sealed and witnessed, and what that proves.", Class: class, Roles: act.Readers,
+		Serves: serves(), Target: nothing[struct{}],
+		Run: func(ctx context.Context, _ *act.View, _ struct{}) (Status, error) { return l.ports.Status(ctx) },
+	}
+}
+
+func (l *Log) verify() act.Declaration {
+	return act.Query[struct{}, Report]{
+		Name: "log.verify", Doc: "Recompute the whole log and the state it stands for, and name what was altered.", Class: class,
+		Roles: act.Admins | act.Auditor, Logged: true, Serves: serves(), Target: nothing[struct{}],
+		Run: func(ctx context.Context, _ *act.View, _ struct{}) (Report, error) { return l.ports.Verify(ctx) },
+	}
+}
+
+func (l *Log) prove() act.Declaration {
+	return act.Query[One, Proof]{
+		Name: "log.prove", Doc: "Give the proof that a record is in the log, as a file that standard tools verify.", Class: class,
+		Roles: act.Readers, Logged: true, Serves: serves(), Sample: One{"0"}, Target: nothing[One],
+		Run: func(ctx context.Context, v *act.View, in One) (Proof, error) {
+			r, err := l.one(ctx, v, in)
+			if err != nil {
+				return Proof{}, err
+			}
+			if r.Leaf == nil {
+				return Proof{}, core.Errorf(core.Denied, "this record also concerns others, so its bytes are not shown; ask your provider for the proof")
+			}
+			p, err := l.ports.Prove(ctx, r.Seq)
+			p.Leaf = string(r.Leaf)
+			return p, err
+		},
+	}
+}

@@ -1,0 +1,106 @@
+package actionlog
+
+import (
+	"strings"
+	"time"
+
+	"hostward/internal/act"
+	"hostward/internal/core"
+	"hostward/internal/ledger"
+)
+
+// Record is one record as the faces show it.
+type Record struct {
+	Number  int64     `json:"number"` // in the log
+	ID      string    `json:"id"`
+	Time    time.Time `json:"time"`
+	Action  string    `json:"action"`
+	Class   string    `json:"class"`
+	Outcome string    `json:"outcome"`
+	Door    string    `json:"door"`
+	Actor   Who       `json:"actor"`
+	By      *Who      `json:"by,omitempty"` // who acted as the actor
+	Address string    `json:"address,omitempty"`
+	Agent   string    `json:"agent,omitempty"`
+	Session string    `json:"session,omitempty"`
+	Object  core.Ref  `json:"object,omitzero"`
+	Tenant  string    `json:"tenant,omitempty"`
+	Code    core.Code `json:"code,omitempty"`
+	Reason  string    `json:"reason,omitempty"`
+	Count   int       `json:"count,omitempty"` // attempts that this record stands for
+	First   time.Time `json:"first,omitzero"`
+	State   string    `json:"state"`            // committed, sealed or witnessed
+	Erased  []string  `json:"erased,omitempty"` // personal values that were deleted by rule
+	Events  []Event   `json:"events,omitempty"`
+	Epoch   int       `json:"epoch"`
+	Index   int64     `json:"index"` // leaf index in the epoch's tree
+	Hash    string    `json:"hash"`
+	Chains  []Chain   `json:"chains,omitempty"`
+	Leaf    string    `json:"leaf,omitempty"` // the bytes in the tree
+}
+
+// Who is an identity; the name is gone once it was erased.
+type Who struct {
+	Kind string `json:"kind"`
+	ID   string `json:"id"`
+	Name string `json:"name,omitempty"`
+}
+
+// Event is one fact about one object.
+type Event struct {
+	Name   string      `json:"name"`
+	Object core.Ref    `json:"object"`
+	Tenant string      `json:"tenant"`
+	Fields []act.Field `json:"fields,omitempty"`
+}
+
+// Chain is where the record stands in the history of one object.
+type Chain struct {
+	Object core.Ref `json:"object"`
+	N      uint64   `json:"n"`
+	Prev   string   `json:"prev,omitempty"`
+	State  string   `json:"state"`
+}
+
+func shown(records []ledger.Record) []Record {
+	out := make([]Record, len(records))
+	for i, r := range records {
+		out[i] = show(r)
+	}
+	return out
+}
+
+func show(r ledger.Record) Record {
+	e := r.Entry
+	out := Record{Number: r.Seq, ID: e.ID, Time: e.Time, Action: e.Action, Class: e.Class, Outcome: string(e.Outcome), Door: e.Door,
+		Actor: Who(e.Actor), Address: e.Address, Agent: e.Agent, Session: e.Session, Object: e.Object, Tenant: e.Tenant,
+		Code: e.Code, Reason: e.Reason, Count: e.Count, First: e.First, State: string(r.State), Erased: r.Erased,
+		Epoch: r.Epoch, Index: r.Index, Hash: r.Hash.String()}
+	if e.By != (ledger.Identity{}) {
+		by := Who(e.By)
+		out.By = &by
+	}
+	for _, x := range e.Events {
+		out.Events = append(out.Events, Event{Name: x.Name, Object: x.Object, Tenant: x.Tenant, Fields: x.Fields})
+	}
+	for _, c := range r.Objects {
+		out.Chains = append(out.Chains, Chain{Object: c.Object, N: c.N, Prev: c.Prev, State: c.State})
+	}
+	return out
+}
+
+// Who shows the actor as people read it.
+func (r Record) Who() string {
+	name := r.Actor.Name
+	if name == "" {
+		name = strings.TrimSpace(r.Actor.Kind + " " + r.Actor.ID)
+	}
+	if r.By != nil {
+		by := r.By.Name
+		if by == "" {
+			by = r.By.ID
+		}
+		name += " (by " + by + ")"
+	}
+	return name
+}
