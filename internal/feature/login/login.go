@@ -1,0 +1,179 @@
+package login
+
+import (
+	"context"
+	"embed"
+	"time"
+
+	"hostward/internal/act"
+	"hostward/internal/core"
+)
+
+// Accounts is what log-in needs to know about accounts.
+type Accounts interface {
+	// Lookup returns the id of the account with a log-in name, "" for none.
+	Lookup(ctx context.Context, v *act.View, login string) (string, error)
+	// Actor returns the account as an actor without door and address, and
+	// whether it is open.
+	Actor(ctx context.Context, v *act.View, id string) (who act.Actor, open bool, err error)
+	// Owner returns the tenant that owns the account.
+	Owner(ctx context.Context, v *act.View, id string) (string, error)
+	// Resolve returns the id that the caller means by an id or a log-in name.
+	Resolve(ctx context.Context, v *act.View, word string) (string, error)
+	// Visible returns core.NotFound when the caller may not see the account.
+	Visible(ctx context.Context, v *act.View, id string) error
+	// Manages returns core.Denied when the caller may not let somebody in as
+	// the account or end its sessions.
+	Manages(ctx context.Context, v *act.View, id string) error
+	// HasFirst reports whether there is a primary administrator.
+	HasFirst(ctx context.Context, v *act.View) (bool, error)
+	// First creates the primary administrator, once, and records account.created.
+	First(ctx context.Context, tx *act.Tx, login, name string) (id string, err error)
+	// CheckLogin notes what is wrong with a new log-in name.
+	CheckLogin(f *core.Faults, field, login string)
+}
+
+// Hasher is what log-in needs of the keeper. Both verbs take some 30 ms and
+// bring a password into one Unicode form (NFC) first.
+type Hasher interface {
+	// HashPassword returns the argon2id hash as a PHC string.
+	HashPassword(ctx context.Context, password core.Secret) (phc string, err error)
+	// CheckPassword reports whether password is the one that was hashed, and
+	// whether the hash was made with other costs than today's. An empty phc
+	// stands for nobody: the answer is no, after the same time.
+	CheckPassword(ctx context.Context, phc string, password core.Secret) (ok, rehash bool, err error)
+}
+
+// Policy asks more of a new password than the floor. names are the user's own.
+type Policy interface {
+	Check(ctx context.Context, v *act.View, password core.Secret, names ...string) error
+}
+
+// Failure is one failed attempt, for a ban filter. It is told when the attempt
+// has failed, before its record is committed: a full disk must not blind the
+// filter.
+type Failure struct {
+	Time    time.Time
+	Door    string
+	Address string
+	Account string // "" when nobody has this log-in name; the name itself is not kept
+	Why     string // "password", "name", "closed", "throttled"
+}
+
+// Ports are what the feature is joined with. Policy and Report may be nil.
+type Ports struct {
+	Accounts Accounts
+	Hasher   Hasher
+	Policy   Policy
+	Report   func(Failure)
+}
+
+// Login is the feature.
+type Login struct{ Ports }
+
+// New makes the feature.
+func New(p Ports) *Login { return &Login{p} }
+
+//go:embed sql
+var migrations embed.FS
+
+// Feature declares it.
+func (l *Login) Feature() act.Feature {
+	return act.Feature{Name: "login", SQL: migrations, Pages: pages(), Kinds: l.kinds(), Ops: []act.Declaration{
+		l.ready(), l.enter(), l.offer(), l.setup(), l.init(), l.invite(), l.claim(),
+		l.list(), l.end(), l.revoke(), l.resolve(), l.renew(), l.sweep(), l.change(),
+	}}
+}
+
+const class = "authentication"
+
+var serves = []string{"2690:11.6"}
+
+func (l *Login) kinds() []act.Kind {
+	return []act.Kind{
+		{Name: "credential", Title: "Passwords", Owner: l.Accounts.Owner, Digest: credentialDigest, IDs: credentialIDs},
+		{Name: "session", Title: "Sessions", Owner: l.sessionOwner, Digest: sessionDigest, IDs: sessionIDs},
+		{Name: "setup", Title: "One-time links", Owner: l.setupOwner, Digest: setupDigest, IDs: setupIDs},
+		{Name: "throttle", Title: "Throttles", Owner: throttleOwner, Digest: throttleDigest, IDs: throttleIDs},
+	}
+}
+
+func credentialDigest(ctx context.Context, v *act.View, account string) (string, error) {
+	c, found, err := credentialOf(ctx, v, account)
+	if err != nil || !found {
+		return "", err
+	}
+	return act.DigestOf(credentialState{c.account, c.phc, c.changed, c.failures, c.failed})
+}
+
+func (l *Login) sessionOwner(ctx context.Context, v *act.View, id string) (string, error) {
+	s, err := sessionByID(ctx, v, id)
+	if err != nil {
+		return "", err
+	}
+	return l.Accounts.Owner(ctx, v, s.Account)
+}
+
+func sessionDigest(ctx context.Context, v *act.View, id string) (string, error) {
+	s, err := sessionByID(ctx, v, id)
+	if core.CodeOf(err) == core.NotFound {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return act.DigestOf(sessionState{s.ID, s.Account, s.hash, micros(s.Started), micros(s.Seen), s.idle.Microseconds(), micros(s.Expires)})
+}
+
+func (l *Login) setupOwner(ctx context.Context, v *act.View, id string) (string, error) {
+	s, found, err := setupByID(ctx, v, id)
+	switch {
+	case err != nil:
+		return "", err
+	case !found:
+		return "", core.Errorf(core.NotFound, "there is no link %q", clip(id))
+	case s.account == "":
+		return core.Provider, nil
+	}
+	return l.Accounts.Owner(ctx, v, s.account)
+}
+
+func setupDigest(ctx context.Context, v *act.View, id string) (string, error) {
+	s, found, err := setupByID(ctx, v, id)
+	if err != nil || !found {
+		return "", err
+	}
+	return act.DigestOf(setupState{s.id, s.account, s.hash, micros(s.created), micros(s.expires), micros(s.used)})
+}
+
+// What is remembered about failures has no state that anybody needs proved:
+// the failures themselves are records.
+func throttleDigest(context.Context, *act.View, string) (string, error) { return "-", nil }
+func throttleOwner(context.Context, *act.View, string) (string, error)  { return core.Provider, nil }
+func throttleIDs(context.Context, *act.View) ([]string, error)          { return nil, nil }
+
+func nowhere[I any](context.Context, *act.View, *I) (core.Ref, error) { return core.Ref{}, nil }
+
+// Ends names the events that End may record.
+func (l *Login) Ends() []string {
+	return []string{"session.ended", "setup.ended", "credential.removed"}
+}
+
+// End closes every session and link of an account, and with forever removes
+// its password.
+func (l *Login) End(ctx context.Context, tx *act.Tx, account string, forever bool) error {
+	if err := l.endSessions(ctx, tx, account, ""); err != nil {
+		return err
+	}
+	if err := endSetups(ctx, tx, account, forever); err != nil || !forever {
+		return err
+	}
+	if _, found, err := credentialOf(ctx, &tx.View, account); err != nil || !found {
+		return err
+	}
+	if err := tx.Record(ctx, "credential.removed", credentialRef(account), act.Field{Name: "password", Secret: true}); err != nil {
+		return err
+	}
+	_, err := deleteCredential(ctx, tx, account)
+	return err
+}
