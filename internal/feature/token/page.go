@@ -1,0 +1,5 @@
+package token
+
+import "hostward/internal/act"
+
+func pages() []act.Page { return nil }
