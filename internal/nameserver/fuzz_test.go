@@ -1,0 +1,265 @@
+package nameserver
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+	"pgregory.net/rapid"
+
+	"hostward/internal/rr"
+)
+
+// loaded returns a responder for the university's zone, without sockets.
+func loaded(t testing.TB, text string) *responder {
+	t.Helper()
+	if text == "" {
+		b, err := os.ReadFile("testdata/university.example.zone")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = string(b)
+	}
+	z, err := rr.ParseZone(strings.NewReader(text), rr.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(Config{NSID: "fuzz"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Apply(t.Context(), []ChangeSet{{Zone: z.Origin, Version: 1, Full: true, Set: z.Sets}}); err != nil {
+		t.Fatal(err)
+	}
+	return s.newResponder(&counters{})
+}
+
+// packet packs a question for seeds.
+func packet(t testing.TB, name string, typ uint16, change func(*dns.Msg)) []byte {
+	m := new(dns.Msg)
+	m.SetQuestion(name, typ)
+	if change != nil {
+		change(m)
+	}
+	b, err := m.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// hostile are packets as attackers send them.
+func hostile(t testing.TB) map[string][]byte {
+	good := packet(t, "www.university.example.", dns.TypeA, nil)
+	change := func(f func(b []byte) []byte) []byte { return f(slices.Clone(good)) }
+	count := func(at int, n uint16) []byte {
+		return change(func(b []byte) []byte { binary.BigEndian.PutUint16(b[at:], n); return b })
+	}
+	opt := packet(t, "www.university.example.", dns.TypeA, func(m *dns.Msg) { m.SetEdns0(1232, true) })
+	return map[string][]byte{
+		"compression loop":      append(slices.Clone(good[:12]), 0xC0, 12, 0, 1, 0, 1),
+		"pointer forward":       append(slices.Clone(good[:12]), 0xC0, 0xFF, 0, 1, 0, 1),
+		"label of type 01":      append(slices.Clone(good[:12]), 0x41, 0, 0, 1, 0, 1),
+		"label longer than all": append(slices.Clone(good[:12]), 63, 'a'),
+		"name longer than 255":  append(append(slices.Clone(good[:12]), slices.Repeat([]byte("\x3f"+strings.Repeat("a", 63)), 4)...), 0, 0, 1, 0, 1),
+		"no end of name":        append(slices.Clone(good[:12]), slices.Repeat([]byte("\x01a"), 300)...),
+		"no question":           count(4, 0),
+		"two questions":         count(4, 2),
+		"65535 questions":       count(4, 65535),
+		"answers in a question": count(6, 1),
+		"authority missing":     count(8, 3),
+		"additional missing":    count(10, 1),
+		"half a question":       good[:len(good)-1],
+		"octets left over":      append(slices.Clone(good), 1, 2, 3),
+		"two OPT":               change(func([]byte) []byte { b := append(slices.Clone(opt), opt[len(good):]...); b[11] = 2; return b }),
+		"half an OPT":           opt[:len(opt)-3],
+		"OPT option too long":   change(func([]byte) []byte { b := append(slices.Clone(opt), 0, 3, 0xFF, 0xFF); b[len(opt)-1] = 4; return b }),
+		"OPT not at the root": change(func([]byte) []byte {
+			b := append(slices.Clone(good), 1, 'a')
+			b[11] = 1
+			return append(b, opt[len(good):]...)
+		}),
+	}
+}
+
+func TestHostilePacketsGetFORMERR(t *testing.T) {
+	r := loaded(t, "")
+	for name, b := range hostile(t) {
+		a := r.respond(b, nil, false)
+		if len(a) != headerLen || a[3]&15 != rcodeFormErr || a[2]&0x80 == 0 || a[0] != b[0] || a[1] != b[1] {
+			t.Errorf("%s: answer %x", name, a)
+		}
+	}
+}
+
+func TestWhatIsNoQuestionGetsNoAnswer(t *testing.T) {
+	r := loaded(t, "")
+	answer := packet(t, "www.university.example.", dns.TypeA, func(m *dns.Msg) { m.Response = true })
+	for _, b := range [][]byte{nil, {0}, answer[:11], answer} {
+		if a := r.respond(b, nil, false); a != nil {
+			t.Errorf("%x was answered with %x", b, a)
+		}
+	}
+	if n := r.count.dropped.Load(); n != 4 {
+		t.Errorf("%d dropped", n)
+	}
+}
+
+// FuzzPacket: no packet makes the server panic, and every answer is a sound
+// message to that question, within the size the asker takes.
+func FuzzPacket(f *testing.F) {
+	for _, b := range hostile(f) {
+		f.Add(b)
+	}
+	for _, name := range []string{"www", "x.y.students", "a.wild", "x.physics", "x.old", strings.Repeat("long.", 30) + "old", "alias1", "sip", "_ldap._tcp", "b.c.deep"} {
+		for _, typ := range []uint16{dns.TypeA, dns.TypeANY, dns.TypeDS, dns.TypeSRV} {
+			f.Add(packet(f, name+".university.example.", typ, func(m *dns.Msg) { m.SetEdns0(600, true) }))
+		}
+	}
+	r := loaded(f, "")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, tcp := range []bool{false, true} {
+			sound(t, b, r.respond(b, nil, tcp), tcp)
+		}
+	})
+}
+
+func sound(t *testing.T, question, answer []byte, tcp bool) {
+	if answer == nil {
+		return
+	}
+	if answer[0] != question[0] || answer[1] != question[1] || answer[2]&0x80 == 0 || answer[3]&0xF0 != 0 {
+		t.Fatalf("header %x for %x", answer[:4], question[:4])
+	}
+	if !tcp && len(answer) > 1232 {
+		t.Fatalf("%d octets over UDP", len(answer))
+	}
+	var m dns.Msg
+	if err := m.Unpack(answer); err != nil {
+		t.Fatalf("the answer is broken: %v\n%x", err, answer)
+	}
+}
+
+// TestIncrementalEqualsWhole: whatever changes are applied one after another,
+// the image answers as one loaded with the result.
+func TestIncrementalEqualsWhole(t *testing.T) {
+	const apex = "z.test."
+	names := []rr.Name{"a.z.test.", "b.a.z.test.", "c.b.a.z.test.", "*.a.z.test.", "*.z.test.", "x.*.z.test.", "d.z.test.", "e.d.z.test.", "z.test."}
+	data := map[string][]string{"A": {"192.0.2.1", "192.0.2.2"}, "NS": {"e.d.z.test.", "ns.other."}, "CNAME": {"a.z.test."}, "DNAME": {"d.z.test."}, "MX": {"1 e.d.z.test."}}
+	soa := rr.RRset{Name: apex, Type: "SOA", TTL: 60, Data: []string{"ns. h. 1 2 3 4 5"}}
+	rapid.Check(t, func(t *rapid.T) {
+		content := map[rr.Key]rr.RRset{soa.Key(): soa}
+		img, err := (*image)(nil).next(ChangeSet{Zone: apex, Version: 1, Full: true, Set: []rr.RRset{soa}})
+		for version := range rapid.IntRange(1, 25).Draw(t, "changes") {
+			s := rr.RRset{Name: rapid.SampledFrom(names).Draw(t, "name"), Type: rapid.SampledFrom([]string{"A", "NS", "CNAME", "DNAME", "MX"}).Draw(t, "type"), TTL: 60}
+			if rapid.Bool().Draw(t, "set") {
+				s.Data = data[s.Type]
+			}
+			content[s.Key()] = s
+			if err == nil {
+				img, err = img.next(ChangeSet{Zone: apex, Version: uint64(version + 2), Set: []rr.RRset{s}})
+			}
+		}
+		var all []rr.RRset
+		for _, s := range content {
+			all = append(all, s)
+		}
+		rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		whole, werr := (*image)(nil).next(ChangeSet{Zone: apex, Version: 1, Full: true, Set: all})
+		if err != nil || werr != nil {
+			t.Fatal(err, werr)
+		}
+		if d := cmp.Diff(dump(whole), dump(img)); d != "" {
+			t.Fatal(d)
+		}
+	})
+}
+
+// dump shows everything an image holds.
+func dump(img *image) map[string]any {
+	out := map[string]any{"cuts": img.cuts, "denial": img.denial.text, "n": img.nodes.n}
+	for key, n := range img.nodes.all {
+		var sets []string
+		for _, s := range n.sets {
+			sets = append(sets, s.ready+"|"+s.plain)
+		}
+		out["node "+key] = []any{sets, n.children, n.mark}
+	}
+	return out
+}
+
+func TestAChangeLeavesTheOldImageAlone(t *testing.T) {
+	r := loaded(t, "")
+	before := r.zones().get((rr.Name)("university.example.").Wire()).image.Load()
+	want := dump(before)
+	_, err := before.next(ChangeSet{Zone: "university.example.", Version: 2, Set: []rr.RRset{
+		{Name: "www.university.example.", Type: "A"}, {Name: "new.www.university.example.", Type: "A", TTL: 1, Data: []string{"192.0.2.1"}},
+		{Name: "physics.university.example.", Type: "NS"}, {Name: "a.b.c.deep.university.example.", Type: "A"},
+		{Name: "university.example.", Type: "MX"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, dump(before)); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestAGreatZoneIsSharded(t *testing.T) {
+	var e = newTable[int]().edit()
+	for i := range 3 * crowded {
+		e.set(string(binary.BigEndian.AppendUint32(nil, uint32(i))), i)
+	}
+	table := e.done()
+	if len(table.shards) < 2 || table.n != 3*crowded {
+		t.Fatalf("%d shards, %d keys", len(table.shards), table.n)
+	}
+	changed := table.edit()
+	changed.set("\x00\x00\x00\x05", -1)
+	changed.remove("\x00\x00\x00\x06")
+	after := changed.done()
+	for i := range 3 * crowded {
+		key := binary.BigEndian.AppendUint32(nil, uint32(i))
+		want := i
+		switch i {
+		case 5:
+			want = -1
+		case 6:
+			want = 0
+		}
+		if after.get(key) != want || table.getString(string(key)) != i {
+			t.Fatalf("key %d: %d, before %d", i, after.get(key), table.get(key))
+		}
+	}
+	if after.n != table.n-1 {
+		t.Errorf("%d keys", after.n)
+	}
+}
+
+func BenchmarkRespond(b *testing.B) {
+	r := loaded(b, "")
+	for name, msg := range map[string][]byte{
+		"positive": packet(b, "lab-7.university.example.", dns.TypeA, nil),
+		"nxdomain": packet(b, "nothing.university.example.", dns.TypeA, nil),
+		"nodata":   packet(b, "lab-7.university.example.", dns.TypeMX, nil),
+		"mx":       packet(b, "university.example.", dns.TypeMX, nil),
+		"referral": packet(b, "www.physics.university.example.", dns.TypeA, nil),
+		"chain":    packet(b, "alias1.university.example.", dns.TypeA, nil),
+		"wildcard": packet(b, "x.students.university.example.", dns.TypeA, nil),
+		"dname":    packet(b, "page.old.university.example.", dns.TypeA, nil),
+		"edns":     packet(b, "lab-7.university.example.", dns.TypeA, func(m *dns.Msg) { m.SetEdns0(1232, true) }),
+	} {
+		b.Run(name, func(b *testing.B) {
+			out := make([]byte, 0, 8192)
+			b.ReportAllocs()
+			for b.Loop() {
+				r.respond(msg, out, false)
+			}
+		})
+	}
+}

@@ -1,0 +1,281 @@
+package nameserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"hostward/internal/core"
+	"hostward/internal/rr"
+)
+
+// Server answers for the zones it was fed. Its methods may be called from any
+// goroutine.
+type Server struct {
+	cfg   Config
+	zones atomic.Pointer[table[*slot]]
+
+	feed sync.Mutex // one Apply at a time
+
+	mu       sync.Mutex
+	udp      []*net.UDPConn
+	tcp      []net.Listener
+	open     map[net.Conn]bool
+	counters []*counters
+	closed   bool
+
+	refused atomic.Uint64
+	running sync.WaitGroup
+}
+
+// slot is where the image of a zone hangs; a change of the zone replaces the
+// image and leaves the table of zones alone.
+type slot struct{ image atomic.Pointer[image] }
+
+// New checks the configuration and takes the addresses. Serve answers on
+// them; until then packets wait in the sockets.
+func New(cfg Config) (*Server, error) {
+	cfg, err := cfg.withDefaults(runtime.GOMAXPROCS(0))
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, open: map[net.Conn]bool{}}
+	s.zones.Store(newTable[*slot]())
+	for _, at := range cfg.Listen {
+		if err := s.listen(at); err != nil {
+			return nil, errors.Join(fmt.Errorf("nameserver: listening on %s: %w", at, err), s.close())
+		}
+	}
+	return s, nil
+}
+
+// listen takes an address for TCP, and then the same port for UDP.
+func (s *Server) listen(at netip.AddrPort) error {
+	network := "tcp6"
+	if at.Addr().Unmap().Is4() {
+		network = "tcp4"
+	}
+	l, err := net.Listen(network, at.String())
+	if err != nil {
+		return err
+	}
+	s.tcp = append(s.tcp, l)
+	port := l.Addr().(*net.TCPAddr).AddrPort().Port()
+	for range sockets(s.cfg.Sockets) {
+		c, err := listenUDP(netip.AddrPortFrom(at.Addr(), port))
+		if err != nil {
+			return err
+		}
+		s.udp = append(s.udp, c)
+	}
+	return nil
+}
+
+// Addrs returns the addresses that are listened on, with their real ports.
+func (s *Server) Addrs() []netip.AddrPort {
+	var out []netip.AddrPort
+	for _, l := range s.tcp {
+		out = append(out, l.Addr().(*net.TCPAddr).AddrPort())
+	}
+	return out
+}
+
+// Apply brings in change sets, in order. When it returns without error, every
+// query from then on is answered from them. They go live all or none: an
+// error means that nothing was changed. A change set whose version is not
+// above the zone's is left out, so that a stream may be replayed from an
+// earlier point; one that is not Full needs the zone to be there.
+func (s *Server) Apply(ctx context.Context, changes []ChangeSet) error {
+	s.feed.Lock()
+	defer s.feed.Unlock()
+	p := plan{zones: s.zones.Load(), images: map[string]*image{}}
+	for _, c := range changes {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := p.add(c); err != nil {
+			return fmt.Errorf("nameserver: zone %s, version %d: %w", c.Zone, c.Version, err)
+		}
+	}
+	p.publish(&s.zones)
+	return nil
+}
+
+// plan collects the new images; nil stands for a zone to be dropped.
+type plan struct {
+	zones  *table[*slot]
+	images map[string]*image
+}
+
+func (p *plan) add(c ChangeSet) error {
+	zone, err := rr.ParseName(string(c.Zone), "")
+	if err != nil {
+		return err
+	}
+	c.Zone = zone
+	key := string(zone.Wire())
+	now := p.current(key)
+	switch {
+	case now != nil && c.Version <= now.version:
+		return nil
+	case c.Drop:
+		p.images[key] = nil
+		return nil
+	case now == nil && !c.Full:
+		return core.Errorf(core.Conflict, "the zone is not served yet: its first change set must be full")
+	}
+	img, err := now.next(c)
+	if err == nil {
+		p.images[key] = img
+	}
+	return err
+}
+
+func (p *plan) current(key string) *image {
+	if img, planned := p.images[key]; planned {
+		return img
+	}
+	if s := p.zones.getString(key); s != nil {
+		return s.image.Load()
+	}
+	return nil
+}
+
+// publish hangs the images up. The table is replaced only if zones come or go.
+func (p *plan) publish(zones *atomic.Pointer[table[*slot]]) {
+	var e *edit[*slot]
+	for key, img := range p.images {
+		s := p.zones.getString(key)
+		if s != nil && img != nil {
+			s.image.Store(img)
+			continue
+		}
+		if e == nil {
+			e = p.zones.edit()
+		}
+		if img == nil {
+			e.remove(key)
+			continue
+		}
+		s = &slot{}
+		s.image.Store(img)
+		e.set(key, s)
+	}
+	if e != nil {
+		zones.Store(e.done())
+	}
+}
+
+// Versions returns the version each zone is served in, for whoever feeds the
+// server to know where to go on.
+func (s *Server) Versions() map[rr.Name]uint64 {
+	zones := s.zones.Load()
+	out := make(map[rr.Name]uint64, zones.n)
+	for key, slot := range zones.all {
+		if name, _, err := rr.NameFromWire([]byte(key)); err == nil {
+			out[name] = slot.image.Load().version
+		}
+	}
+	return out
+}
+
+// Stats returns what was counted so far.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := Stats{Zones: s.zones.Load().n, Rcodes: map[int]uint64{}, Refused: s.refused.Load(), Open: int64(len(s.open))}
+	for _, c := range s.counters {
+		c.addTo(&out)
+	}
+	return out
+}
+
+// Serve answers until Shutdown and then returns nil; after it, at once.
+func (s *Server) Serve() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	errs := make(chan error, len(s.udp)+len(s.tcp))
+	for _, c := range s.udp {
+		r := s.responder()
+		s.running.Go(func() { errs <- s.serveUDP(c, r) })
+	}
+	for _, l := range s.tcp {
+		r := s.responder()
+		s.running.Go(func() { errs <- s.serveTCP(l, r.count) })
+	}
+	s.mu.Unlock()
+	s.running.Wait()
+	close(errs)
+	var all []error
+	for err := range errs {
+		if !errors.Is(err, net.ErrClosed) {
+			all = append(all, err)
+		}
+	}
+	return errors.Join(all...)
+}
+
+// responder makes one and notes its counters; s.mu is held.
+func (s *Server) responder() *responder {
+	c := &counters{}
+	s.counters = append(s.counters, c)
+	return s.newResponder(c)
+}
+
+func (s *Server) newResponder(c *counters) *responder {
+	return &responder{zones: s.zones.Load, payload: s.cfg.Payload, nsid: s.cfg.NSID, count: c}
+}
+
+// Shutdown frees the addresses and ends connections. It waits for Serve to
+// end, at most as long as ctx.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.close()
+	done := make(chan struct{})
+	go func() { s.running.Wait(); close(done) }()
+	select {
+	case <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Server) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	var errs []error
+	for _, c := range s.udp {
+		errs = append(errs, c.Close())
+	}
+	for _, l := range s.tcp {
+		errs = append(errs, l.Close())
+	}
+	for c := range s.open {
+		_ = c.Close() // the asker sees the end either way
+	}
+	return errors.Join(errs...)
+}
+
+// guarded answers one packet. A mistake of ours costs that packet, is counted,
+// and never the server.
+func (r *responder) guarded(msg, out []byte, tcp bool) (answer []byte) {
+	defer func() {
+		if recover() != nil {
+			r.count.panics.Add(1)
+			answer = nil
+		}
+	}()
+	return r.respond(msg, out, tcp)
+}

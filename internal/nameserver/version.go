@@ -1,0 +1,11 @@
+package nameserver
+
+import "hostward/internal/rr"
+
+// Version returns the version a zone is served in, 0 when it is not served.
+func (s *Server) Version(zone rr.Name) uint64 {
+	if slot := s.zones.Load().get(zone.Wire()); slot != nil {
+		return slot.image.Load().version
+	}
+	return 0
+}
