@@ -3,6 +3,7 @@ package file_test
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"hostward/internal/file"
@@ -81,4 +82,27 @@ func wantAlone(t *testing.T, path string) {
 	if err != nil || len(entries) != 1 {
 		t.Errorf("the folder holds %v, %v; want only %s", entries, err, path)
 	}
+}
+
+func TestLockKeepsASecondOneOut(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // has no flock
+	}
+	path := filepath.Join(t.TempDir(), "lock")
+	first, err := file.Lock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, err := file.Lock(path); err == nil {
+		second.Close()
+		t.Error("locked twice")
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := file.Lock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Close()
 }
