@@ -38,7 +38,8 @@
 // Hostward-State and Hostward-Record. Every refusal is an RFC 9457 problem,
 // with the record's id where one was written.
 //
-// A stream is application/jsonl, one item a line, or text/event-stream when
-// Accept asks for it. It ends with {"problem":...} (event "problem") when it
-// breaks after its beginning.
+// A stream is application/jsonl, one item a line, or what Accept asks for:
+// text/event-stream, or text/plain, where an item that is text is a line as it
+// is. It ends with {"problem":...} (event "problem") when it breaks after its
+// beginning.
 package rest

@@ -55,6 +55,9 @@ type entry struct {
 func chapters(reg *act.Registry, routes []Route) []chapter {
 	var list []chapter
 	for _, op := range reg.Ops() {
+		if inner(op) {
+			continue
+		}
 		noun := nounOf(op)
 		if n := len(list); n == 0 || list[n-1].Noun != noun {
 			k, _ := reg.Kind(noun)

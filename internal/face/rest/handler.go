@@ -2,7 +2,6 @@ package rest
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -33,10 +32,6 @@ type Config struct {
 	// API returns nil when addr may call the API (SPEC A2); asked on each
 	// request, before anything else. Nil: everyone may, as on the local socket.
 	API func(addr netip.Addr) error
-	// Refuse writes the record of a call that this face turns down before the
-	// bus sees its input, and returns err as the bus tells it. Nil: the bus is
-	// called with an input that it cannot read, and the reason says the rest.
-	Refuse func(ctx context.Context, c act.Call, err error) (act.Result, error)
 	// Log is told of answers that could not be written. Nil: nobody is.
 	Log *slog.Logger
 }
@@ -188,22 +183,11 @@ func (x *exchange) operation() {
 
 // turnDown refuses before the bus saw the input, on record.
 func (x *exchange) turnDown(err error) {
-	result, werr := x.record(err)
-	if core.CodeOf(werr) == core.Unavailable { // the refusal itself could not be kept
-		err = werr
+	result, told := x.h.Bus.Refuse(x.r.Context(), x.call, err)
+	if core.CodeOf(told) != core.CodeOf(err) { // the refusal itself could not be kept
+		err = told
 	}
 	x.fail(err, result.Record)
-}
-
-func (x *exchange) record(err error) (act.Result, error) {
-	ctx := context.WithoutCancel(x.r.Context())
-	if x.h.Refuse != nil {
-		return x.h.Refuse(ctx, x.call, err)
-	}
-	c := x.call
-	c.Preview, c.Input = false, json.RawMessage("\xff")
-	c.Reason = strings.TrimPrefix(c.Reason+"; "+core.AsError(err).Sentence(), "; ")
-	return x.h.Bus.Do(ctx, c)
 }
 
 func (x *exchange) absent() {

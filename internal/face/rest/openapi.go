@@ -64,6 +64,9 @@ func orText(s, other string) string {
 func preferred(routes []Route) []Route {
 	var kept []Route
 	for _, r := range routes {
+		if inner(r.Op) {
+			continue
+		}
 		if n := len(kept); r.Resource && n > 0 && kept[n-1].Op == r.Op {
 			kept[n-1] = r
 			continue
@@ -78,7 +81,7 @@ func tags(reg *act.Registry) []schema {
 	seen := map[string]bool{}
 	for _, op := range reg.Ops() {
 		noun := nounOf(op)
-		if seen[noun] {
+		if seen[noun] || inner(op) {
 			continue
 		}
 		seen[noun] = true
@@ -240,6 +243,7 @@ func (all schemas) success(op *act.Op) schema {
 		return schema{"description": "The items, as they come.", "content": schema{
 			"application/jsonl": schema{"schema": schema{}},
 			"text/event-stream": schema{"schema": schema{"type": "string"}},
+			"text/plain":        schema{"schema": schema{"type": "string"}},
 		}}
 	}
 	envelope := schema{"allOf": []schema{ref("schemas", "Answer"), {"type": "object", "properties": schema{"output": all.of(op.Output)}}}}

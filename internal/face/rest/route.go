@@ -49,12 +49,16 @@ func Routes(reg *act.Registry) ([]Route, error) {
 	for _, op := range reg.Ops() {
 		faults = append(faults, clashes(op))
 		routes = append(routes, canonical(op))
-		if r, ok := resource(op); ok {
+		if r, ok := resource(op); ok && !inner(op) {
 			routes = append(routes, r)
 		}
 	}
 	return routes, errors.Join(append(faults, overlaps(routes))...)
 }
+
+// inner reports an operation for the house itself. It has a route, so that
+// calling it is refused on record, but nobody needs to read about it.
+func inner(op *act.Op) bool { return op.Roles&^act.System == 0 }
 
 func canonical(op *act.Op) Route {
 	r := Route{Op: op, Method: http.MethodPost, Path: Base + "/" + strings.ReplaceAll(op.Name, ".", "/")}

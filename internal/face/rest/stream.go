@@ -23,12 +23,12 @@ type flow struct {
 	mu      sync.Mutex
 	w       http.ResponseWriter
 	control *http.ResponseController
-	events  bool // text/event-stream instead of application/jsonl
+	form    string // its content type
 	begun   bool
 }
 
 func (x *exchange) stream() {
-	f := &flow{w: x.w, control: http.NewResponseController(x.w), events: strings.Contains(x.r.Header.Get("Accept"), "text/event-stream")}
+	f := &flow{w: x.w, control: http.NewResponseController(x.w), form: form(x.r.Header.Get("Accept"))}
 	ctx, stop := context.WithCancel(x.r.Context())
 	var pulses sync.WaitGroup
 	pulses.Go(func() { f.keep(ctx) })
@@ -44,6 +44,22 @@ func (x *exchange) stream() {
 		f.head()
 	}
 }
+
+// form is the first of the accepted types that streams have.
+func form(accept string) string {
+	for part := range strings.SplitSeq(accept, ",") {
+		t, _, _ := strings.Cut(strings.TrimSpace(part), ";")
+		if t == events || t == plain {
+			return t
+		}
+	}
+	return "application/jsonl"
+}
+
+const (
+	events = "text/event-stream"
+	plain  = "text/plain"
+)
 
 // keep opens the stream when nobody refused it in time, then beats.
 func (f *flow) keep(ctx context.Context) {
@@ -65,7 +81,7 @@ func (f *flow) keep(ctx context.Context) {
 func (f *flow) beat() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.begun && f.events {
+	if f.begun && f.form == events {
 		return f.write([]byte(": still here\n\n"))
 	}
 	f.begin()
@@ -85,11 +101,7 @@ func (f *flow) begin() {
 		return
 	}
 	f.begun = true
-	contentType := "application/jsonl"
-	if f.events {
-		contentType = "text/event-stream"
-	}
-	f.w.Header().Set("Content-Type", contentType)
+	f.w.Header().Set("Content-Type", strings.Replace(f.form, plain, plain+"; charset=utf-8", 1))
 	f.w.Header().Set("X-Accel-Buffering", "no")
 	f.w.WriteHeader(http.StatusOK)
 }
@@ -99,13 +111,16 @@ func (f *flow) send(item any) error { return f.emit("", item) }
 // emit writes one item and flushes it.
 func (f *flow) emit(event string, item any) error {
 	line, err := encode(item)
+	if text, ok := item.(string); ok && f.form == plain {
+		line = []byte(strings.TrimSuffix(text, "\n") + "\n")
+	}
 	if err != nil {
 		return err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.begin()
-	if f.events {
+	if f.form == events {
 		line = append([]byte("data: "), append(line, '\n')...)
 		if event != "" {
 			line = append([]byte("event: "+event+"\n"), line...)
