@@ -14,7 +14,7 @@ const setupMemory = 24 * time.Hour
 
 // First is the input of login.setup.
 type First struct {
-	Token    core.Secret `json:"token" form:"hidden" rule:"required,max=200" doc:"token of the set-up link"`
+	Token    core.Secret `json:"token" rule:"required,max=200" doc:"token of the set-up link"`
 	Login    string      `json:"login" rule:"required,max=254" doc:"log-in name: a short word or an e-mail address"`
 	Name     string      `json:"name" rule:"max=200" doc:"name of the person"`
 	Password core.Secret `json:"password" form:"password" rule:"required,max=256" doc:"password of at least 15 characters; a sentence is a good one"`
@@ -33,7 +33,7 @@ type Init struct {
 
 // Claim is the input of login.claim.
 type Claim struct {
-	Token    core.Secret `json:"token" form:"hidden" rule:"required,max=200" doc:"token of the link"`
+	Token    core.Secret `json:"token" rule:"required,max=200" doc:"token of the link"`
 	Password core.Secret `json:"password" form:"password" rule:"required,max=256" doc:"new password of at least 15 characters; a sentence is a good one"`
 
 	phc string

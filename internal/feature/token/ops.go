@@ -45,7 +45,7 @@ var migrations embed.FS
 
 // Feature declares it.
 func (t *Tokens) Feature() act.Feature {
-	return act.Feature{Name: "token", SQL: migrations, Pages: pages(),
+	return act.Feature{Name: "token", SQL: migrations,
 		Kinds: []act.Kind{{Name: "token", Title: "API tokens", Owner: t.owner, Digest: digest, IDs: ids}},
 		Ops:   []act.Declaration{t.create(), t.list(), t.revoke(), t.resolve(), t.note()}}
 }

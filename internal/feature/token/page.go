@@ -1,5 +1,0 @@
-package token
-
-import "hostward/internal/act"
-
-func pages() []act.Page { return nil }
