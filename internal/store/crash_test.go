@@ -7,6 +7,7 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,7 +21,6 @@ func child(t *testing.T, test string, env ...string) *osexec.Cmd {
 	t.Helper()
 	cmd := osexec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.count=1", "-test.v")
 	cmd.Env = append(os.Environ(), env...)
-	cmd.Stderr = os.Stderr
 	return cmd
 }
 
@@ -142,17 +142,71 @@ func fill(t *testing.T, w *store.Writer, done, size int) int {
 }
 
 func TestAFullDiskLosesNothingAcknowledged(t *testing.T) {
+	onTmpfs(t, "TestChildFills", "HOSTWARD_TEST_FILLS", "filled with")
+}
+
+// onTmpfs runs a child test with a small file system of its own.
+func onTmpfs(t *testing.T, test, variable, says string) {
+	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("needs root for a small tmpfs")
 	}
-	cmd := child(t, "TestChildFills", "HOSTWARD_TEST_FILLS="+t.TempDir())
-	args := append([]string{"-m", "sh", "-c", `mount -t tmpfs -o size=8m none "$HOSTWARD_TEST_FILLS" && exec "$@"`, "sh"}, cmd.Args...)
-	cmd.Args = append([]string{"unshare"}, args...)
+	dir := t.TempDir()
+	cmd := child(t, test, variable+"="+dir)
+	args := []string{"unshare", "-m", "sh", "-c", `mount -t tmpfs -o size=8m none "$0" && exec "$@"`, dir}
+	cmd.Args = append(args, cmd.Args...)
 	var err error
 	cmd.Path, err = osexec.LookPath("unshare")
 	must(t, err)
-	out, err := cmd.Output()
-	if err != nil || !strings.Contains(string(out), "filled with") {
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), says) {
 		t.Fatalf("%v\n%s", err, out)
 	}
+}
+
+// A backup that reads the file and closes it must not free our locks: the next
+// client to leave would think itself the last and remove the log.
+func TestALockOutlivesAForeignClose(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux has locks that outlive a foreign close")
+	}
+	client, err := osexec.LookPath("sqlite3")
+	if err != nil && os.Getenv("CI") != "true" && os.Getenv("HOSTWARD_TEST_FULL") != "1" {
+		t.Skip("needs Debian's sqlite3")
+	}
+	must(t, err)
+	url := storetest.SQLite(t)
+	s := storetest.Open(t, url, zones())
+	w := storetest.Acquire(t, s)
+	addZone(t, w, "a")
+	_, err = os.ReadFile(path(url))
+	must(t, err)
+	out, err := osexec.Command(client, path(url), "UPDATE zone SET serial = 7").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	addZone(t, w, "b")
+	if n := count(t, storetest.Open(t, url, zones()), "zone"); n != 2 {
+		t.Errorf("%d zones, 2 were acknowledged", n)
+	}
+}
+
+// TestChildReads reads a copy on a file system that cannot be written.
+func TestChildReads(t *testing.T) {
+	dir := os.Getenv("HOSTWARD_TEST_READS")
+	if dir == "" {
+		t.Skip("only as a child of TestACopyOnAReadOnlyDiskCanBeRead")
+	}
+	url := "sqlite://" + filepath.ToSlash(filepath.Join(dir, "panel.db"))
+	visit(t, url, zones(), func(s *store.Store, w *store.Writer) { addZone(t, w, "a") })
+	must(t, osexec.Command("mount", "-o", "remount,ro", dir).Run())
+	s, err := store.Open(t.Context(), store.Config{URL: url, ReadOnly: true})
+	must(t, err)
+	defer s.Close()
+	fmt.Println("read", count(t, s, "zone"))
+}
+
+// A backup on a medium that cannot be written has no shared memory for the log.
+func TestACopyOnAReadOnlyDiskCanBeRead(t *testing.T) {
+	onTmpfs(t, "TestChildReads", "HOSTWARD_TEST_READS", "read 1")
 }

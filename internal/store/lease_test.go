@@ -209,18 +209,3 @@ func TestReadOnlyCreatesAndLocksNothing(t *testing.T) {
 		t.Errorf("Acquire answered %v", err)
 	}
 }
-
-// A backup on a medium that cannot be written has no shared memory for the log.
-func TestACopyInAReadOnlyFolderCanBeRead(t *testing.T) {
-	url := storetest.SQLite(t)
-	visit(t, url, zones(), func(s *store.Store, w *store.Writer) { addZone(t, w, "a") })
-	dir := filepath.Dir(path(url))
-	must(t, os.Chmod(dir, 0o500))
-	t.Cleanup(func() { os.Chmod(dir, 0o700) })
-	s, err := store.Open(t.Context(), store.Config{URL: url, ReadOnly: true})
-	must(t, err)
-	defer s.Close()
-	if n := count(t, s, "zone"); n != 1 {
-		t.Errorf("%d zones", n)
-	}
-}

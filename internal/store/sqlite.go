@@ -72,15 +72,29 @@ func (l *lite) open(ctx context.Context) error {
 		if err := os.MkdirAll(filepath.Dir(l.path), 0o700); err != nil {
 			return err
 		}
-		f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o600)
-		if err != nil {
-			return err
-		}
-		if err := f.Close(); err != nil {
+		if err := create(l.path); err != nil {
 			return err
 		}
 	}
+	// POSIX locks end when anyone in the process closes the file, a backup for
+	// example; another process would then clear our log away under us. Where the
+	// system has no better ones, or the first lock was taken already, they stay.
+	if _, err := sqlite.OFDLocking(true); err != nil && !errors.Is(err, sqlite.ErrOFDLockingUnavailable) && !errors.Is(err, sqlite.ErrOFDLockingTooLate) {
+		return err
+	}
 	return l.openReaders(ctx)
+}
+
+// create makes an empty file; one that exists is left alone.
+func create(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // openReaders falls back to an immutable view when a copy lies in a folder that
