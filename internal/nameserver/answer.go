@@ -185,15 +185,17 @@ func (r *responder) asked(v *view) bool { return v == &r.q.view }
 func (r *responder) data(img *image, v *view, f found) bool {
 	n, typ := f.node, r.q.typ
 	s := n.find(typ)
-	if typ == typeANY && len(n.sets) > 0 { // RFC 8482 4.1
-		s = &n.sets[0]
+	if typ == typeANY {
+		s = n.smallest()
 	}
 	switch {
 	case s != nil:
 		ready := r.emit(v, f, s)
 		r.an += int(s.count)
-		r.additional(img, s, ready, nil)
-	case n.mark&marksCNAME != 0:
+		if typ != typeANY {
+			r.additional(img, s, ready, nil)
+		}
+	case n.mark&marksCNAME != 0 && typ != typeRRSIG && typ != typeNSEC: // these two may stand beside it (RFC 4035 2.5)
 		return r.alias(v, f, n.find(typeCNAME))
 	default:
 		r.deny(img, v)

@@ -44,6 +44,17 @@ func (n *node) find(typ uint16) *set {
 	return nil
 }
 
+// smallest is what ANY gets: one RRset, the shortest, so that the answer is of
+// no use for amplification (RFC 8482 4.1); nil if there is none.
+func (n *node) smallest() (out *set) {
+	for i := range n.sets {
+		if out == nil || len(n.sets[i].ready) < len(out.ready) {
+			out = &n.sets[i]
+		}
+	}
+	return out
+}
+
 // denial is the SOA record of negative answers (RFC 2308 3), compiled for a
 // question of the apex itself; for a name below, every pointer moves by as
 // much as the question is longer.
