@@ -16,20 +16,22 @@ import (
 	"hostward/internal/ledger"
 )
 
-// Log is what the follower needs of the ledger.
+// Log is what the follower needs of the ledger: a Sealer.
 type Log interface {
 	// Subscribe returns a channel that holds the newest checkpoint whenever it
 	// changed, the current one first, and a function that closes it.
 	Subscribe() (<-chan ledger.Checkpoint, func())
 
-	// ProveGrowth proves that the epoch's tree of size next begins with its tree
-	// of size old; 0 < old < next (RFC 6962 2.1.2).
-	ProveGrowth(ctx context.Context, epoch int, old, next int64) (tlog.TreeProof, error)
+	// ConsistencyPath proves that the epoch's tree of size newer begins with its
+	// tree of size older (RFC 6962 2.1.2).
+	ConsistencyPath(epoch int, older, newer int64) (tlog.TreeProof, error)
 
 	// SetWitnessed keeps, durably, a checkpoint that witnesses have cosigned.
 	// An older one than it has changes nothing.
 	SetWitnessed(ledger.Checkpoint) error
 }
+
+var _ Log = (*ledger.Sealer)(nil)
 
 // Witness is one witness to ask.
 type Witness struct {
@@ -268,7 +270,7 @@ func (w *worker) submit(ctx context.Context, c ledger.Checkpoint) (Cosignature, 
 	}
 	if w.size > 0 && w.size < c.Tree.Size {
 		var err error
-		if proof, err = w.cfg.Log.ProveGrowth(ctx, c.Tree.Epoch, w.size, c.Tree.Size); err != nil {
+		if proof, err = w.cfg.Log.ConsistencyPath(c.Tree.Epoch, w.size, c.Tree.Size); err != nil {
 			return Cosignature{}, fmt.Errorf("proving that the log grew from %d to %d: %w", w.size, c.Tree.Size, err)
 		}
 	}

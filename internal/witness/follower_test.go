@@ -55,7 +55,7 @@ func (p *port) Subscribe() (<-chan ledger.Checkpoint, func()) {
 	return ch, func() {}
 }
 
-func (p *port) ProveGrowth(_ context.Context, _ int, old, next int64) (tlog.TreeProof, error) {
+func (p *port) ConsistencyPath(_ int, old, next int64) (tlog.TreeProof, error) {
 	return p.log.proof(old, next), nil
 }
 
