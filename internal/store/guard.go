@@ -42,14 +42,7 @@ func (w *Writer) guard(ctx context.Context, fresh map[string]bool) error {
 	if err := w.store.plan.undeclared(c); err != nil {
 		return err
 	}
-	if err := w.repair(ctx, c, fresh); err != nil {
-		return err
-	}
-	ts, err := w.notes(ctx, `SELECT kind, id FROM store_touched`)
-	if err != nil || len(ts) == 0 {
-		return err
-	}
-	return w.noteForeign(ctx)
+	return w.repair(ctx, c, fresh)
 }
 
 // undeclared names everything that is not accounted for, all at once.

@@ -209,3 +209,28 @@ func TestReadOnlyCreatesAndLocksNothing(t *testing.T) {
 		t.Errorf("Acquire answered %v", err)
 	}
 }
+
+func TestAStandbyOutlivesItsConnection(t *testing.T) {
+	url := storetest.Postgres(t)
+	first := storetest.Open(t, url, zones())
+	storetest.Acquire(t, first)
+	second := storetest.Open(t, url, zones())
+	taken := make(chan struct{})
+	go func() {
+		defer close(taken)
+		if _, err := second.Acquire(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	// Everyone but the holder loses the connection, until the standby was hit.
+	until(t, "the standby loses its connection", func() bool {
+		snap, err := first.Snapshot(t.Context())
+		must(t, err)
+		defer snap.Close()
+		return one[int](t, snap, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+			WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%pg_try_advisory_lock%'
+			AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')`) > 0
+	})
+	must(t, first.Close())
+	within(t, 10*time.Second, taken, "taking over")
+}

@@ -68,6 +68,12 @@ func (w *Writer) migrate(ctx context.Context) (fresh map[string]bool, err error)
 	if err := w.store.plan.check(known); err != nil {
 		return nil, err
 	}
+	if len(known) > 0 {
+		// Before a migration touches anything: what is there now is not from us.
+		if err := w.alone(ctx, func() error { return w.noteTouches(ctx, Edited) }); err != nil {
+			return nil, err
+		}
+	}
 	fresh = map[string]bool{}
 	for _, s := range w.store.plan.steps {
 		if _, done := known[key{s.name, s.file}]; done {
@@ -89,7 +95,10 @@ func (w *Writer) apply(ctx context.Context, s step) error {
 	}
 	_, err := w.run(ctx, `INSERT INTO store_migration (name, file, digest, at) VALUES ($1, $2, $3, $4)`,
 		s.name, s.file, s.digest, time.Now().UnixMicro())
-	return err
+	if err != nil || s.name == "store" {
+		return err
+	}
+	return w.noteTouches(ctx, Migrated)
 }
 
 // key names an applied file.

@@ -163,3 +163,19 @@ func TestOpenRefusesOtherURLs(t *testing.T) {
 		}
 	}
 }
+
+// An upgrade that changes rows changes what the log said of them last.
+func TestObjectsChangedByAMigrationAreReported(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		visit(t, url, zones(), func(s *store.Store, w *store.Writer) {
+			addZone(t, w, "a")
+			addZone(t, w, "b")
+		})
+		byHand(t, url, `UPDATE zone SET serial = 7 WHERE id = 'b'`)
+		visit(t, url, zones("0002_serial.sql", "UPDATE zone SET serial = serial + 1 WHERE id = 'a';"), func(s *store.Store, w *store.Writer) {
+			if got := causes(s.Warnings()); got != "edited zone/b, migrated zone/a" {
+				t.Errorf("warnings %q", got)
+			}
+		})
+	})
+}

@@ -12,15 +12,16 @@ import (
 type Warning struct {
 	N      int64
 	At     time.Time // when it was noticed
-	Cause  string    // "edited": rows changed by hand; "trigger": a guard was altered or missing
+	Cause  string    // one of the causes below
 	Touch  Touch     // the object edited, or Kind "table" and the table's name
 	Detail string    // one sentence
 }
 
 // Causes of a Warning.
 const (
-	Edited  = "edited"
-	Trigger = "trigger"
+	Edited   = "edited"   // somebody changed rows by hand
+	Migrated = "migrated" // a migration changed rows: their state is another now
+	Trigger  = "trigger"  // a guard was altered or missing
 )
 
 // Warnings returns what is not settled yet: from Acquire on, and after each
@@ -53,21 +54,33 @@ func (w *Writer) warn(ctx context.Context, cause string, t Touch, detail string)
 	return err
 }
 
-// noteForeign turns touches that are not ours into warnings. Whoever has them
-// sees them at once; they are durable with the transaction that was begun, and
-// found again if that one is rolled back.
+// noteForeign turns touches that are not ours into warnings. Whoever asks sees
+// them at once; they are durable with the transaction that was begun, and found
+// again if that one is rolled back.
 func (w *Writer) noteForeign(ctx context.Context) error {
+	if err := w.noteTouches(ctx, Edited); err != nil {
+		return err
+	}
+	w.settle = true
+	return w.loadWarnings(ctx)
+}
+
+// noteTouches turns every touch there is into a warning.
+func (w *Writer) noteTouches(ctx context.Context, cause string) error {
 	ts, err := w.notes(ctx, `DELETE FROM store_touched RETURNING kind, id`)
 	if err != nil {
 		return err
 	}
-	for _, t := range ts {
-		if err := w.warn(ctx, Edited, t, "rows were changed in the database, past the door"); err != nil {
+	detail := "rows were changed in the database, past the door"
+	if cause == Migrated {
+		detail = "an upgrade of the schema changed rows"
+	}
+	for _, t := range slices.Compact(ts) {
+		if err := w.warn(ctx, cause, t, detail); err != nil {
 			return err
 		}
 	}
-	w.settle = true
-	return w.loadWarnings(ctx)
+	return nil
 }
 
 // loadWarnings reads the table into memory.
