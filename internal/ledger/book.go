@@ -170,6 +170,9 @@ func (b *Book) record(ctx context.Context, tx Tx, e *Entry, w *pages) (Receipt, 
 	if err := e.check(); err != nil {
 		return Receipt{}, err
 	}
+	if first := b.next == b.epoch.Base && b.epoch.Number > 1; first && (len(e.Events) == 0 || e.Events[0].Name != RecoveredEvent) {
+		return Receipt{}, fmt.Errorf("the first record of epoch %d must say what was recovered", b.epoch.Number)
+	}
 	parts, blobs := split(e.Events)
 	receipt := Receipt{ID: e.ID, Seq: b.next, Leaves: len(parts), Versions: make(map[core.Ref]uint64, len(e.Events))}
 	for i, events := range parts {

@@ -132,6 +132,7 @@ const (
 	ErasedEvent    = "log.erased"
 	StartedAction  = "log.started"
 	StoppedAction  = "log.stopped"
+	ClockAction    = "log.clock.behind"
 )
 
 // LogObject is the log itself, as the object of its own records.
