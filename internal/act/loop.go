@@ -17,8 +17,9 @@ type request struct {
 	op    *Op
 	call  Call
 	in    any
-	input string        // digest of the input as it came, for the Idempotency-Key
-	entry *ledger.Entry // set: nothing to run, only this to write
+	input string                                 // digest of the input as it came, for the Idempotency-Key
+	entry *ledger.Entry                          // set: nothing to run, only this to write
+	fill  func(context.Context, ledger.Tx) error // completes entry inside the transaction
 
 	ctx    context.Context
 	answer chan answer
@@ -183,8 +184,11 @@ func (b *Bus) one(ctx context.Context, r *request) {
 		return
 	}
 	entry, err := b.attempt(ctx, r)
-	if err == nil && entry != nil {
-		if err = b.settle(ctx, entry, r); err == nil {
+	if entry != nil {
+		if err == nil {
+			err = b.settle(ctx, entry, r)
+		}
+		if err == nil {
 			err = b.Writer.Release(ctx)
 		} else {
 			err = errors.Join(err, b.Writer.RollbackTo(ctx))
@@ -205,6 +209,9 @@ func (b *Bus) attempt(ctx context.Context, r *request) (*ledger.Entry, error) {
 	}
 	if r.entry != nil {
 		r.result.State = InForce
+		if r.fill != nil {
+			return r.entry, r.fill(ctx, b.Writer)
+		}
 		return r.entry, nil
 	}
 	started := time.Now()

@@ -101,15 +101,15 @@ func (b *Bus) note(ctx context.Context, e *ledger.Entry, a Actor) error {
 	return err
 }
 
-// Witness writes entries that the log has to say about itself: a start, a
-// stop, a gap, a clock that jumped (SPEC L7). The system signs them.
-func (b *Bus) Witness(ctx context.Context, entries ...*ledger.Entry) error {
-	for _, e := range entries {
-		if err := b.note(ctx, e, SystemActor("log")); err != nil {
-			return err
-		}
-	}
-	return nil
+// Report writes an entry that the log has to say about itself: a start, a gap,
+// its heads. fill, if any, completes it inside the transaction. The system
+// signs it.
+func (b *Bus) Report(ctx context.Context, e *ledger.Entry, fill func(context.Context, ledger.Tx) error) error {
+	e.ID, e.Time = core.NewID("r"), b.Clock()
+	a := SystemActor("log")
+	b.sign(e, a)
+	_, err := b.submit(context.WithoutCancel(ctx), &request{entry: e, fill: fill, call: Call{Op: e.Action, Actor: a}})
+	return err
 }
 
 // replay answers a call whose Idempotency-Key was seen within the day.

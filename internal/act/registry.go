@@ -1,6 +1,7 @@
 package act
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"hostward/internal/core"
+	"hostward/internal/store"
 )
 
 // Feature is what one feature folder gives to the house.
@@ -117,3 +121,42 @@ func (r *Registry) Kinds() []Kind {
 
 // Pages returns every page in the order of declaration.
 func (r *Registry) Pages() []Page { return slices.Clone(r.pages) }
+
+// States recomputes the digest of every object from the rows alone, for log
+// verify, which may run without a bus. It returns the kinds that have states.
+func (r *Registry) States(ctx context.Context, db store.Reader, yield func(core.Ref, string) error) ([]string, error) {
+	v := &View{db: db, bus: &Bus{}, actor: SystemActor("log verify")}
+	defer v.end()
+	var kinds []string
+	for _, k := range r.Kinds() {
+		if err := k.states(ctx, v, yield); err != nil {
+			return kinds, fmt.Errorf("state of the %s: %w", k.Title, err)
+		}
+		kinds = append(kinds, k.Name)
+	}
+	return kinds, nil
+}
+
+func (k Kind) states(ctx context.Context, v *View, yield func(core.Ref, string) error) error {
+	digest := k.Recompute
+	if digest == nil {
+		digest = k.Digest
+	}
+	ids, err := k.IDs(ctx, v)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		d, err := digest(ctx, v, id)
+		if err != nil {
+			return fmt.Errorf("%s: %w", id, err)
+		}
+		if d == "-" {
+			continue
+		}
+		if err := yield(core.Ref{Kind: k.Name, ID: id}, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -93,6 +93,9 @@ type verifier struct {
 
 var _ note.Verifier = (*verifier)(nil)
 
+// Verifier reads the verifier key of a witness, for checking cosignatures.
+func Verifier(key string) (note.Verifier, error) { return newVerifier(key) }
+
 // newVerifier reads the verifier key of a witness.
 func newVerifier(key string) (*verifier, error) {
 	name, hash, public, ok := cutKey(strings.TrimSpace(key))

@@ -1,0 +1,292 @@
+// Package accounttest joins the features account, login and token on a real
+// bus, store, ledger and keeper, with a clock that tests move, and tries them
+// from outside through act.Bus.Do. After each test it holds every object's
+// state against the newest digest in the log.
+package accounttest
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"hostward/internal/act"
+	"hostward/internal/core"
+	"hostward/internal/feature/account"
+	"hostward/internal/feature/login"
+	"hostward/internal/feature/token"
+	"hostward/internal/keeper"
+	"hostward/internal/ledger"
+	"hostward/internal/store"
+	"hostward/internal/store/storetest"
+)
+
+// House is the three features, joined.
+type House struct {
+	*act.Bus
+	T        *testing.T
+	Accounts *account.Accounts
+	Logins   *login.Login
+	Tokens   *token.Tokens
+	Registry *act.Registry
+	Store    *store.Store
+	URL      string // of the database
+
+	mu       sync.Mutex
+	now      time.Time
+	failures []login.Failure
+	logged   strings.Builder
+	held     string // what every account is said to own
+}
+
+// Good is a password that the floor lets through.
+const Good = "seven brown hens under a ladder"
+
+// Each runs f on every engine with a house that has no administrator yet.
+func Each(t *testing.T, f func(t *testing.T, h *House)) {
+	t.Helper()
+	storetest.EachURL(t, func(t *testing.T, url string) { f(t, open(t, url)) })
+}
+
+func open(t *testing.T, url string) *House {
+	h := &House{T: t, URL: url, Accounts: account.New(), now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
+	k := must(keeper.Open(keeper.Config{Dir: filepath.Join(t.TempDir(), "keys")}))(t)
+	h.Logins = login.New(login.Ports{Accounts: h.Accounts, Hasher: k, Report: h.report})
+	h.Tokens = token.New(h.Accounts, h.Logins)
+	h.Accounts.Join([]account.Way{h.Logins, h.Tokens}, []account.Holding{h})
+	features := []act.Feature{h.Accounts.Feature(), h.Logins.Feature(), h.Tokens.Feature()}
+	h.Registry = must(act.NewRegistry(features...))(t)
+	migrations := []store.Migration{{Name: "ledger", FS: ledger.Migrations}, {Name: "act", FS: act.Migrations}}
+	for _, f := range features {
+		migrations = append(migrations, store.Migration{Name: f.Name, FS: f.SQL})
+	}
+	h.Store = storetest.Open(t, url, migrations)
+	w := storetest.Acquire(t, h.Store)
+	h.Bus = must(act.New(act.Config{Registry: h.Registry, Store: h.Store, Writer: w, Book: ledger.NewBook(k, h.Clock), Clock: h.Clock,
+		Log: slog.New(slog.NewTextHandler(h, nil)), Spool: filepath.Join(t.TempDir(), "spool"), Scope: h.Accounts.Scope}))(t)
+	t.Cleanup(func() { h.agree(); h.Bus.Close(); _ = w.Close(); _ = k.Close() })
+	return h
+}
+
+func must[T any](x T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+}
+
+// Clock is the house's time; it moves by a microsecond at each look, so that
+// no two records are at once.
+func (h *House) Clock() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now = h.now.Add(time.Microsecond)
+	return h.now
+}
+
+// Pass moves the time on.
+func (h *House) Pass(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now = h.now.Add(d)
+}
+
+// Write takes the operator's log.
+func (h *House) Write(b []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.logged.Write(b)
+}
+
+// Logged is the operator's log so far.
+func (h *House) Logged() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.logged.String()
+}
+
+func (h *House) report(f login.Failure) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.failures = append(h.failures, f)
+}
+
+// Failures are what a ban filter was told.
+func (h *House) Failures() []login.Failure {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.failures)
+}
+
+// Hold says that every account owns what, "" for nothing.
+func (h *House) Hold(what string) { h.held = what }
+
+// Holds is the port to features that keep what accounts own.
+func (h *House) Holds(context.Context, *act.View, string) (string, error) { return h.held, nil }
+
+// Root is root at the local command line.
+func Root() act.Actor {
+	return act.Actor{Kind: "os", ID: "uid:0", Name: "root", Role: act.Primary, Tenant: core.Provider, Door: "cli"}
+}
+
+// Stranger is somebody unknown at an address.
+func Stranger(address string) act.Actor {
+	return act.Actor{Kind: "stranger", Role: act.Stranger, Door: "web", Address: address, Agent: "test browser"}
+}
+
+// Input is what an operation is given, by field.
+type Input map[string]any
+
+// Call calls an operation; dangerous ones are confirmed.
+func (h *House) Call(a act.Actor, op string, in Input) (act.Result, error) {
+	b, err := json.Marshal(in)
+	if err != nil {
+		h.T.Fatal(err)
+	}
+	return h.Do(context.Background(), act.Call{Op: op, Actor: a, Input: b, Confirmed: true})
+}
+
+// Must is Call of something that has to go well.
+func (h *House) Must(a act.Actor, op string, in Input) act.Result {
+	h.T.Helper()
+	r, err := h.Call(a, op, in)
+	if err != nil {
+		h.T.Fatalf("%s by %s: %v", op, a.Role, err)
+	}
+	return r
+}
+
+// Refused is Call of something that has to be refused with a code; it returns
+// the sentence.
+func (h *House) Refused(code core.Code, a act.Actor, op string, in Input) string {
+	h.T.Helper()
+	_, err := h.Call(a, op, in)
+	if err == nil {
+		h.T.Fatalf("%s by %s went through; want %s", op, a.Role, code)
+	}
+	if got := core.CodeOf(err); got != code {
+		h.T.Fatalf("%s by %s: %v (%s); want %s", op, a.Role, err, got, code)
+	}
+	return core.AsError(err).Sentence()
+}
+
+// Init sets up the primary administrator "root" and logs him in.
+func (h *House) Init() act.Actor {
+	h.T.Helper()
+	h.Must(Root(), "admin.init", Input{"login": "root", "password": Good})
+	return h.Enter("root", Good)
+}
+
+// Create makes an account, sets its password through a link, and logs it in.
+func (h *House) Create(by act.Actor, login, role, parent string) act.Actor {
+	h.T.Helper()
+	a := h.Must(by, "account.create", Input{"login": login, "role": role, "parent": parent}).Output.(account.Account)
+	h.Must(Stranger("192.0.2.9"), "login.claim", Input{"token": h.Invite(by, a.ID), "password": Good})
+	return h.Enter(login, Good)
+}
+
+// Invite makes a link and returns its token.
+func (h *House) Invite(by act.Actor, account string) string {
+	h.T.Helper()
+	return h.Must(by, "login.invite", Input{"account": account}).Output.(login.Link).Token.Reveal()
+}
+
+// Token logs in and returns the session's token.
+func (h *House) Token(name, password string) core.Secret {
+	h.T.Helper()
+	return h.Must(Stranger("192.0.2.9"), "login.enter", Input{"login": name, "password": password}).Output.(login.Entered).Token
+}
+
+// Enter logs in and returns who is in the session.
+func (h *House) Enter(name, password string) act.Actor {
+	h.T.Helper()
+	return h.Inside(h.Token(name, password))
+}
+
+// Inside returns who is behind a session's token.
+func (h *House) Inside(token core.Secret) act.Actor {
+	h.T.Helper()
+	a, err := h.Logins.Session(context.Background(), h.Bus, token)
+	if err != nil {
+		h.T.Fatal(err)
+	}
+	a.Door, a.Address = "web", "192.0.2.9"
+	return a
+}
+
+// Over fails unless a session's token opens nothing any more.
+func (h *House) Over(token core.Secret) {
+	h.T.Helper()
+	if a, err := h.Logins.Session(context.Background(), h.Bus, token); core.CodeOf(err) != core.Unauthenticated || err == nil {
+		h.T.Fatalf("the session still opens as %s: %v", a.ID, err)
+	}
+}
+
+// Leaves returns the records so far, as they are hashed.
+func (h *House) Leaves() []string {
+	h.T.Helper()
+	s := must(h.Store.Snapshot(context.Background()))(h.T)
+	defer s.Close()
+	rows := must(s.Query(context.Background(), `SELECT leaf FROM ledger_entry ORDER BY seq`))(h.T)
+	defer rows.Close()
+	var leaves []string
+	for rows.Next() {
+		var leaf []byte
+		if err := rows.Scan(&leaf); err != nil {
+			h.T.Fatal(err)
+		}
+		leaves = append(leaves, string(leaf))
+	}
+	return leaves
+}
+
+// Last returns the newest record, decoded.
+func (h *House) Last() *ledger.Leaf {
+	h.T.Helper()
+	leaves := h.Leaves()
+	if len(leaves) == 0 {
+		h.T.Fatal("there is no record")
+	}
+	return must(ledger.DecodeLeaf([]byte(leaves[len(leaves)-1])))(h.T)
+}
+
+// agree holds every object against its newest digest in the log.
+func (h *House) agree() {
+	ctx := context.Background()
+	s, err := h.Store.Snapshot(ctx)
+	if err != nil {
+		h.T.Error(err)
+		return
+	}
+	defer s.Close()
+	err = h.Look(ctx, "test", func(v *act.View) error {
+		for _, k := range h.Registry.Kinds() {
+			ids, err := k.IDs(ctx, v)
+			if err != nil {
+				return err
+			}
+			for _, id := range ids {
+				state, err := k.Digest(ctx, v, id)
+				if err != nil {
+					return err
+				}
+				head, found, err := ledger.ReadHead(ctx, s, core.Ref{Kind: k.Name, ID: id})
+				if err != nil || !found || head.State != state {
+					h.T.Errorf("%s %s has the state %s, the log says %q (%v)", k.Name, id, state, head.State, err)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		h.T.Error(err)
+	}
+}

@@ -1,0 +1,334 @@
+package house
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"hostward/internal/act"
+	"hostward/internal/control"
+	"hostward/internal/core"
+	"hostward/internal/host/hands"
+	"hostward/internal/ini"
+	"hostward/internal/keeper"
+	"hostward/internal/ledger"
+	"hostward/internal/nameserver"
+	"hostward/internal/store"
+	"hostward/internal/witness"
+)
+
+// Config is what a house is built from. Every field but Data has a default.
+type Config struct {
+	Data      string          // data folder: database, keys, log, uploads
+	Config    string          // folder of panel.ini; default: etc in the data folder
+	Database  string          // "postgres://…"; default: SQLite in the data folder
+	Origin    string          // name of the log for the world; default: made at the first start
+	DNS       netip.AddrPort  // where the nameserver answers; zero: nowhere
+	Witnesses []WitnessConfig // who cosigns checkpoints
+	Private   bool            // witnesses may have private addresses (SPEC A10)
+	Clock     core.Clock
+	Log       *slog.Logger
+	// PanelLog gets one line for each failed log-in, in a form that ban filters
+	// read. Default: nobody.
+	PanelLog io.Writer
+	// DriftEvery is how often controls look for drift. Default: 30 s.
+	DriftEvery time.Duration
+	// Waiting is told who holds the database while this process stands by.
+	Waiting func(holder string)
+}
+
+// WitnessConfig names one outside witness (C2SP tlog-witness).
+type WitnessConfig struct{ URL, Key string }
+
+// House is a running Hostward without its faces.
+type House struct {
+	Config
+	Registry *act.Registry
+	Bus      *act.Bus
+	Store    *store.Store
+	Keeper   keeper.Keeper
+	Sealer   *ledger.Sealer
+	Engine   *control.Engine
+	Answers  *nameserver.Server
+
+	features    *features
+	nameservers *hands.Nameserver
+	policy      *policyFile
+	follower    *witness.Follower
+	writer      *store.Writer
+	stop        context.CancelFunc
+	running     sync.WaitGroup
+	stopped     sync.Once
+	stale       string // why sealing stands still, see sealing
+	staleMu     sync.Mutex
+}
+
+func (c *Config) defaults() error {
+	if c.Data == "" {
+		return errors.New("a data folder must be named")
+	}
+	if c.Config == "" {
+		c.Config = filepath.Join(c.Data, "etc")
+	}
+	if c.Database == "" {
+		c.Database = "sqlite://" + filepath.Join(c.Data, "panel.db")
+	}
+	if c.Clock == nil {
+		c.Clock = core.SystemClock
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.PanelLog == nil {
+		c.PanelLog = io.Discard
+	}
+	if c.DriftEvery == 0 {
+		c.DriftEvery = 30 * time.Second
+	}
+	for _, dir := range []string{c.Data, c.Config} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("making the folder %s: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+// Open builds the house. It waits while another process holds the database
+// (standing by), refuses to start behind what was signed or witnessed, puts on
+// record what happened while nobody ran, and brings every control into force.
+func Open(ctx context.Context, c Config) (*House, error) {
+	if err := c.defaults(); err != nil {
+		return nil, err
+	}
+	h := &House{Config: c}
+	if err := h.open(ctx); err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
+	return h, nil
+}
+
+func (h *House) open(ctx context.Context) (err error) {
+	if h.Keeper, err = keeper.Open(keeper.Config{Dir: filepath.Join(h.Data, "keys"), Origin: h.Origin,
+		Credentials: os.Getenv("CREDENTIALS_DIRECTORY")}); err != nil {
+		return fmt.Errorf("opening the keys: %w", err)
+	}
+	h.features = newFeatures(h)
+	if h.Registry, err = act.NewRegistry(h.features.list()...); err != nil {
+		return fmt.Errorf("joining the features: %w", err)
+	}
+	if h.Store, err = store.Open(ctx, store.Config{URL: h.Database, Migrations: h.features.migrations()}); err != nil {
+		return fmt.Errorf("opening the database: %w", err)
+	}
+	if h.writer, err = h.acquire(ctx); err != nil {
+		return fmt.Errorf("taking the database: %w", err)
+	}
+	background, stop := context.WithCancel(context.Background())
+	h.stop = stop
+	if err := h.openLog(ctx); err != nil {
+		return err
+	}
+	if err := h.openBus(); err != nil {
+		return err
+	}
+	return h.start(ctx, background)
+}
+
+// acquire takes the writer, standing by while somebody else has it.
+func (h *House) acquire(ctx context.Context) (*store.Writer, error) {
+	if w, ok, err := h.Store.TryAcquire(ctx); err != nil || ok {
+		return w, err
+	}
+	if h.Waiting != nil {
+		h.Waiting(h.Store.Holder(ctx))
+	}
+	return h.Store.Acquire(ctx)
+}
+
+// snapshot lets the ledger read what is committed.
+func (h *House) snapshot(ctx context.Context, read func(ledger.Reader) error) error {
+	s, err := h.Store.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return read(s)
+}
+
+// openLog makes the sealer and refuses to go on behind what was signed here or
+// cosigned elsewhere (SPEC L8).
+func (h *House) openLog(ctx context.Context) error {
+	h.Sealer = ledger.NewSealer(ledger.SealerConfig{Dir: h.logDir(), Keys: h.Keeper, Snapshot: h.snapshot, Report: h.sealing})
+	held, err := h.held(ctx)
+	if err != nil {
+		return fmt.Errorf("checking the log: %w", err)
+	}
+	if len(h.Witnesses) == 0 {
+		return nil
+	}
+	var list []witness.Witness
+	for _, w := range h.Witnesses {
+		list = append(list, witness.Witness{URL: w.URL, Key: w.Key})
+	}
+	h.follower, err = witness.NewFollower(witness.FollowerConfig{Log: witnessed{h.Sealer}, Witnesses: list, VerifierKey: h.Keeper.VerifierKey,
+		AllowPrivate: h.Private, Last: h.Sealer.LastWitnessed(), Clock: h.Clock})
+	if err != nil {
+		return fmt.Errorf("setting up the witnesses: %w", err)
+	}
+	seen, err := h.follower.CheckStart(ctx, held)
+	for _, s := range seen {
+		if s.Err != nil {
+			h.Log.Warn("a witness could not be asked", "witness", s.Name, "error", s.Err)
+		}
+	}
+	return err
+}
+
+func (h *House) logDir() string { return filepath.Join(h.Data, "log", "tlog") }
+
+// held seals what is committed, which is the check that the database, the
+// tiles and the last signed tree belong together, and says what we have.
+func (h *House) held(ctx context.Context) (witness.Held, error) {
+	if err := h.Sealer.Seal(ctx); err != nil {
+		return witness.Held{}, err
+	}
+	sealed, cosigned := h.Sealer.Sealed(), h.Sealer.LastWitnessed()
+	return witness.Held{Epoch: max(sealed.Tree.Epoch, 1), Size: sealed.Tree.Size, Signed: sealed.Note, Witnessed: cosigned.Note,
+		Root: func(_ context.Context, size int64) (tlog.Hash, error) {
+			t, err := h.Sealer.TreeAt(max(sealed.Tree.Epoch, 1), size)
+			return t.Root, err
+		}}, nil
+}
+
+// sealing is told when the sealer stands still and when it works again.
+func (h *House) sealing(err error) {
+	h.staleMu.Lock()
+	defer h.staleMu.Unlock()
+	h.stale = ""
+	if err != nil {
+		h.stale = err.Error()
+		h.Log.Error("records cannot be sealed now; nothing is lost", "error", err)
+	} else {
+		h.Log.Info("records are sealed again")
+	}
+}
+
+func (h *House) openBus() (err error) {
+	h.Bus, err = act.New(act.Config{
+		Registry: h.Registry, Store: h.Store, Writer: h.writer, Book: ledger.NewBook(h.Keeper, h.Clock), Clock: h.Clock, Log: h.Log,
+		Spool: filepath.Join(h.Data, "spool"), Scope: h.features.accounts.Scope, Sealed: h.Sealer.Wake, Wake: h.wake,
+		RecordReads: func() bool { return h.policy.current().IncludeReads },
+	})
+	return err
+}
+
+// wake is how operations reach the machine: controls of the engine, and the
+// policy file, which people edit too.
+func (h *House) wake(ctx context.Context, name string, objects []core.Ref) string {
+	if name == "policyfile" {
+		return h.policy.write(ctx)
+	}
+	return h.Engine.Wake(ctx, name, objects)
+}
+
+// start begins the background work, in an order in which each part finds what
+// it needs.
+func (h *House) start(ctx, background context.Context) error {
+	h.running.Go(func() { h.Sealer.Run(background) })
+	if err := h.recordStart(ctx); err != nil {
+		return fmt.Errorf("putting the start on record: %w", err)
+	}
+	if err := h.startPolicy(ctx, background); err != nil {
+		return err
+	}
+	if h.follower != nil {
+		h.running.Go(func() { h.follower.Run(background) })
+	}
+	if err := h.startDNS(); err != nil {
+		return err
+	}
+	h.nameservers = hands.NewNameserver(h.Answers)
+	zones := control.Bound{Control: h.features.zones.Control(), Eyes: h.nameservers, Hands: h.nameservers}
+	h.Engine = control.NewEngine(h.Log, h.DriftEvery, h.verdict, zones)
+	h.running.Go(func() { h.Engine.Run(background, h.Bus) })
+	h.running.Go(func() { h.housekeeping(background) })
+	return nil
+}
+
+func (h *House) startDNS() (err error) {
+	var c nameserver.Config
+	if h.DNS.IsValid() {
+		c.Listen = []netip.AddrPort{h.DNS}
+	}
+	if h.Answers, err = nameserver.New(c); err != nil {
+		return fmt.Errorf("opening the nameserver on %s: %w", h.DNS, err)
+	}
+	h.running.Go(func() {
+		if err := h.Answers.Serve(); err != nil {
+			h.Log.Error("the nameserver ended", "error", err)
+		}
+	})
+	return nil
+}
+
+func (h *House) startPolicy(ctx, background context.Context) error {
+	locked := ini.Locked()
+	h.policy.sealer, h.policy.bus, h.policy.log = h.Sealer, h.Bus, h.Log
+	h.policy.force.Store(&locked)
+	h.policy.watcher = ini.Watch(background, h.policy.path, h.Data, h.Clock, func(l ini.Loaded) { h.policy.adopt(background, l) })
+	return h.policy.adoptFirst(ctx)
+}
+
+// Lost is closed when the lease of the database is lost: this process must end.
+func (h *House) Lost() <-chan struct{} { return h.writer.Lost() }
+
+// Close records the stop, ends the work in the background and closes
+// everything. It may be called more than once.
+func (h *House) Close() (err error) {
+	h.stopped.Do(func() { err = h.close() })
+	return err
+}
+
+func (h *House) close() error {
+	var faults []error
+	if h.Bus != nil {
+		faults = append(faults, h.recordStop())
+		h.Bus.Close()
+		faults = append(faults, h.Sealer.Seal(context.Background()))
+	}
+	if h.stop != nil {
+		h.stop()
+	}
+	if h.Answers != nil {
+		soon, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		faults = append(faults, h.Answers.Shutdown(soon))
+		cancel()
+	}
+	h.running.Wait()
+	for _, c := range h.closers() {
+		faults = append(faults, c.Close())
+	}
+	return errors.Join(faults...)
+}
+
+func (h *House) closers() []io.Closer {
+	var list []io.Closer
+	if h.writer != nil {
+		list = append(list, h.writer)
+	}
+	if h.Store != nil {
+		list = append(list, h.Store)
+	}
+	if h.Keeper != nil {
+		list = append(list, h.Keeper)
+	}
+	return list
+}
