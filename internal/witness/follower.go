@@ -18,9 +18,12 @@ import (
 
 // Log is what the follower needs of the ledger: a Sealer.
 type Log interface {
-	// Subscribe returns a channel that holds the newest checkpoint whenever it
-	// changed, the current one first, and a function that closes it.
+	// Subscribe returns a channel that holds something whenever the log was
+	// sealed or witnessed, and a function that closes it.
 	Subscribe() (<-chan ledger.Checkpoint, func())
+
+	// Sealed returns the newest checkpoint; size 0 when there is none.
+	Sealed() ledger.Checkpoint
 
 	// ConsistencyPath proves that the epoch's tree of size newer begins with its
 	// tree of size older (RFC 6962 2.1.2).
@@ -190,13 +193,12 @@ func (w *worker) run(ctx context.Context) {
 	defer w.client.Close()
 	news, cancel := w.cfg.Log.Subscribe()
 	defer cancel()
-	var latest ledger.Checkpoint
-	for ctx.Err() == nil {
-		var ok bool
-		if latest, ok = w.await(ctx, news, latest); !ok {
+	for {
+		c, ok := w.await(ctx, news)
+		if !ok {
 			return
 		}
-		err := w.offer(ctx, latest)
+		err := w.offer(ctx, c)
 		if ctx.Err() != nil {
 			return
 		}
@@ -205,33 +207,23 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-// await returns the newest checkpoint that the witness has not cosigned.
-func (w *worker) await(ctx context.Context, news <-chan ledger.Checkpoint, latest ledger.Checkpoint) (ledger.Checkpoint, bool) {
-	for {
-		select {
-		case c, ok := <-news:
-			if !ok {
-				return latest, false
-			}
-			latest = c
-			continue // there may be a newer one already
-		case <-ctx.Done():
-			return latest, false
-		default:
-		}
-		if latest.Tree.Size > 0 && latest.Tree != w.State().Tree {
-			return latest, true
+// await returns the newest checkpoint once the witness has not cosigned it.
+// What comes over the channel may be an older, witnessed one: it only wakes.
+func (w *worker) await(ctx context.Context, news <-chan ledger.Checkpoint) (c ledger.Checkpoint, ok bool) {
+	for ctx.Err() == nil {
+		c = w.cfg.Log.Sealed()
+		if c.Tree.Size > 0 && c.Tree != w.State().Tree {
+			return c, true
 		}
 		select {
-		case c, ok := <-news:
-			if !ok {
-				return latest, false
+		case _, open := <-news:
+			if !open {
+				return c, false
 			}
-			latest = c
 		case <-ctx.Done():
-			return latest, false
 		}
 	}
+	return c, false
 }
 
 // offer submits a checkpoint, from the size that the witness says it has.

@@ -35,6 +35,11 @@ func (p *port) publish(c ledger.Checkpoint) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.latest = c
+	p.tell(c)
+}
+
+// tell puts a checkpoint in place of one that was not taken, as the sealer does.
+func (p *port) tell(c ledger.Checkpoint) {
 	for _, ch := range p.listeners {
 		select {
 		case <-ch:
@@ -42,6 +47,12 @@ func (p *port) publish(c ledger.Checkpoint) {
 		}
 		ch <- c
 	}
+}
+
+func (p *port) Sealed() ledger.Checkpoint {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.latest
 }
 
 func (p *port) Subscribe() (<-chan ledger.Checkpoint, func()) {
@@ -63,6 +74,7 @@ func (p *port) SetWitnessed(c ledger.Checkpoint) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.witnessed = c
+	p.tell(c)
 	close(p.changed)
 	p.changed = make(chan struct{})
 	return nil
