@@ -3,6 +3,7 @@ package zone
 import (
 	"context"
 	"embed"
+	"fmt"
 
 	"hostward/internal/act"
 	"hostward/internal/core"
@@ -12,8 +13,9 @@ import (
 // Ports are what zones need of others. The house joins them; none may be nil
 // but Served and Template.
 type Ports struct {
-	// Tenant returns the id of the tenant that text names, by id or by log-in
-	// name; core.NotFound.
+	// Tenant returns the id of the reseller or customer that text names, by id or
+	// by log-in name. core.NotFound for a name outside the caller's scope and for
+	// an account that is no tenant; an id is judged by the door.
 	Tenant func(ctx context.Context, v *act.View, text string) (string, error)
 	// TenantName returns the name of a tenant for people, or its id.
 	TenantName func(ctx context.Context, v *act.View, id string) (string, error)
@@ -110,4 +112,17 @@ func (z *Zones) template(ctx context.Context, v *act.View, name rr.Name, owner s
 		t.TTL = 3600
 	}
 	return t, nil
+}
+
+// Holds says in words what a tenant owns here, or "": an account that owns
+// zones is not removed.
+func (z *Zones) Holds(ctx context.Context, v *act.View, tenant string) (string, error) {
+	n, err := count(ctx, v, []string{tenant}, pattern(""))
+	switch {
+	case err != nil || n == 0:
+		return "", err
+	case n == 1:
+		return "1 zone", nil
+	}
+	return fmt.Sprintf("%d zones", n), nil
 }
