@@ -1,6 +1,7 @@
-// Package store opens the database: SQLite in the data folder, or PostgreSQL.
-// It gives exactly one Writer and any number of read-only Snapshots, runs
-// migrations, and holds the lease that makes this process the only writer.
+// Package store opens the database: SQLite in the data folder, or PostgreSQL
+// (13 or newer, a database of its own). It gives exactly one Writer and any
+// number of read-only Snapshots, runs migrations, and holds the lease that
+// makes this process the only writer.
 //
 // Two engines, one behaviour (SPEC Q2): queries are written once, with $1
 // placeholders and portable types (TEXT, BIGINT, INTEGER, BOOLEAN, BLOB); on
@@ -14,7 +15,13 @@
 // and the store puts triggers on the table that note the object in
 // store_touched whenever a row changes, whoever changes it. The writer hands
 // these notes to the bus (Touched), which compares them with the recorded
-// events. Frame packages say `-- frame: table=ledger_entry` for tables without
-// an object, `-- gone: table=…` ends either. A table that is not declared, a
-// trigger that is not ours, or a note that nobody drained stops the show.
+// events. Tables of the frame have no object:
+//
+//	-- frame: table=act_idempotency
+//	-- frame: table=ledger_entry append-only
+//
+// and `-- gone: table=…` ends either. A table that is not declared, a trigger
+// that is not ours, or a note that nobody drained stops the show. Rows changed
+// by hand, while we ran or not, guards that were altered and rows changed by an
+// upgrade come out of Store.Warnings, to be put on record.
 package store

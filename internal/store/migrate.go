@@ -141,12 +141,14 @@ func (p plan) check(known map[key]string) error {
 		k := key{s.name, s.file}
 		mine[k] = true
 		if d, done := known[k]; done && d != s.digest {
-			return fmt.Errorf("%s/%s was applied with other content (digest %.12s, now %.12s); an applied file must not change", s.name, s.file, d, s.digest)
+			return fmt.Errorf("%s/%s was applied with other content (digest %.12s, now %.12s); an applied file must not change",
+				s.name, s.file, d, s.digest)
 		}
 	}
 	for k := range known {
 		if !mine[k] {
-			return fmt.Errorf("the database was written by a newer version of hostward: it knows %s/%s, this version does not; install the newer version or restore a backup from before the upgrade", k.name, k.file)
+			return fmt.Errorf("the database was written by a newer version of hostward: it knows %s/%s, this version does not; "+
+				"install the newer version or restore a backup from before the upgrade", k.name, k.file)
 		}
 	}
 	return nil

@@ -205,6 +205,7 @@ func (w *Writer) RollbackTo(ctx context.Context) error {
 	if _, err := w.run(ctx, savepoint("ROLLBACK TO SAVEPOINT", w.depth)); err != nil {
 		return err
 	}
+	w.dirty = true // notes that were drained since are back
 	return w.leave(ctx, "RELEASE SAVEPOINT")
 }
 

@@ -105,6 +105,8 @@ func TestStatementsThatCouldWriteUnseenAreRefused(t *testing.T) {
 			`DROP TRIGGER store_touch_zone_update`, `CREATE TABLE hidden (x TEXT)`, `ALTER TABLE zone RENAME TO z`,
 			`PRAGMA recursive_triggers = 0`, `ATTACH 'x.db' AS x`, `VACUUM`,
 			`SET session_replication_role = replica`, `TRUNCATE zone`, `COPY zone FROM PROGRAM 'id'`, `DO 'BEGIN END'`,
+			`SELECT set_config('synchronous_commit', 'off', false)`, `SELECT pg_advisory_unlock_all()`,
+			`SELECT * FROM pragma_foreign_keys(0)`, `DELETE FROM sqlite_sequence`,
 			`REPLACE INTO zone (id) VALUES ('a')`, `EXPLAIN ANALYZE DELETE FROM zone`,
 		} {
 			if _, err := w.Exec(t.Context(), q); err == nil || errors.Is(err, store.ErrLost) {
@@ -196,6 +198,23 @@ func TestCommitRefusesTouchesThatNobodyDrained(t *testing.T) {
 			t.Errorf("%d zones were written", n)
 		}
 		addZone(t, w, "b")
+	})
+}
+
+// A savepoint that is undone also undoes that the notes were read.
+func TestNotesThatComeBackAreNotForgotten(t *testing.T) {
+	storetest.Each(t, zones(), func(t *testing.T, s *store.Store) {
+		w := storetest.Acquire(t, s)
+		ctx := t.Context()
+		must(t, w.Begin(ctx))
+		exec(t, w, `INSERT INTO zone (id) VALUES ('a')`)
+		must(t, w.Savepoint(ctx))
+		_, err := w.Touched(ctx)
+		must(t, err)
+		must(t, w.RollbackTo(ctx))
+		if err := w.Commit(ctx); err == nil {
+			t.Error("the zone was committed unseen")
+		}
 	})
 }
 
