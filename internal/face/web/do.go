@@ -60,11 +60,41 @@ func (f *Face) fillOp(v *visit, p *opPage) error {
 	}
 	steer.Set("_next", localPath(steer.Get("_next")))
 	steer.Del("_submit")
-	p.Filled = p.form(p.Op, set, nil, steer)
-	p.Filled.Cancel = steer.Get("_next")
-	if p.Op.Method != "query" || !complete(p.Op, set) {
-		return nil
+	fixed := url.Values{}
+	for _, name := range p.Query["_fixed"] {
+		fixed[name] = set[name]
 	}
+	if p.Op.Confirm && p.try == nil && complete(p.Op, set) {
+		p.try = f.foreseen(v, p.Op, set)
+	}
+	p.Filled = p.form(p.Op, set, fixed, steer)
+	p.Filled.Cancel = steer.Get("_next")
+	if p.Op.Method == "query" && complete(p.Op, set) {
+		return f.answer(v, p, set)
+	}
+	return nil
+}
+
+// foreseen shows at once what a dangerous operation would do, when everything
+// it needs is there: whoever clicked "Delete" wants to see that, not a form.
+func (f *Face) foreseen(v *visit, op *act.Op, set url.Values) *attempt {
+	try := &attempt{op: op.Name, values: set}
+	f.preview(v, act.Call{Op: op.Name, Actor: v.actor, Input: input(op, set, nil)}, try)
+	return try
+}
+
+func (f *Face) preview(v *visit, c act.Call, try *attempt) {
+	c.Preview, c.Key = true, ""
+	r, err := f.Bus.Do(v.ctx(), c)
+	if err != nil {
+		try.err = core.AsError(err)
+		return
+	}
+	op, _ := f.Registry.Op(c.Op)
+	try.plan, try.confirm = &Plan{State: r.State, Events: r.Changes}, op.Confirm
+}
+
+func (f *Face) answer(v *visit, p *opPage, set url.Values) error {
 	r, err := f.Bus.Do(v.ctx(), act.Call{Op: p.Op.Name, Actor: v.actor, Input: input(p.Op, set, nil)})
 	if err != nil && core.CodeOf(err) != core.Invalid {
 		return err
@@ -93,6 +123,7 @@ func (f *Face) do(v *visit) {
 	}
 	try := &attempt{op: name, values: values, uploads: kept(op, values, uploads)}
 	if err != nil {
+		_, err = f.Bus.Refuse(v.ctx(), act.Call{Op: name, Actor: v.actor}, err)
 		try.err = core.AsError(err)
 		f.again(v, try)
 		return
@@ -125,35 +156,23 @@ func (f *Face) call(v *visit, op *act.Op, try *attempt) {
 	c := act.Call{Op: op.Name, Actor: v.actor, Input: input(op, try.values, try.uploads), Expect: expect,
 		Reason: try.values.Get("_reason"), Key: try.values.Get("_key"), Confirmed: try.values.Get("_confirmed") == "1"}
 	if try.values.Get("_do") == "preview" {
-		c.Preview, c.Key = true, ""
+		f.preview(v, c, try)
+		f.again(v, try)
+		return
 	}
 	r, err := f.Bus.Do(v.ctx(), c)
 	switch {
 	case err != nil && core.CodeOf(err) == core.Unconfirmed:
-		f.askBack(v, c, try)
+		f.preview(v, c, try) // and ask back, with what it would do
+		f.again(v, try)
 	case err != nil && core.CodeOf(err) == core.Unauthenticated && !f.entry(op.Name):
 		v.toLogin()
 	case err != nil:
 		try.err = core.AsError(err)
 		f.again(v, try)
-	case c.Preview:
-		try.plan, try.confirm = &Plan{State: r.State, Events: r.Changes}, op.Confirm
-		f.again(v, try)
 	default:
 		f.done(v, op, r, try)
 	}
-}
-
-// askBack shows what a dangerous operation would do, with a button to agree.
-func (f *Face) askBack(v *visit, c act.Call, try *attempt) {
-	c.Preview, c.Key = true, ""
-	r, err := f.Bus.Do(v.ctx(), c)
-	if err != nil {
-		try.err = core.AsError(err)
-	} else {
-		try.plan, try.confirm = &Plan{State: r.State, Events: r.Changes}, true
-	}
-	f.again(v, try)
 }
 
 // again shows the page the form stood in once more, with what came of it.

@@ -140,8 +140,8 @@
 // # A live tail
 //
 // A stream operation is at /stream/NAME as server-sent events, and at
-// /download/NAME?format=csv as a file (strings and bytes go out as they are,
-// other items as JSON Lines). A page that shows the newest rows first can let
+// /download/NAME as a file (strings and bytes go out as they are, other items
+// as JSON Lines; the ending is that of the input's "format", or of "_format"). A page that shows the newest rows first can let
 // new ones in on top; cells take the item's JSON fields:
 //
 //	<label class="check" hidden><input type="checkbox" data-live="/stream/log.tail?class=dns" data-into="#rows"> Live</label>

@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"html/template"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -47,6 +48,7 @@ type Field struct {
 	Members [][]Field
 	Auto    string // autocomplete
 	Focus   bool
+	Member  bool   // of a row: one of many alike, so it says less
 	From    string // parameter of the URL's fragment it is filled from
 }
 
@@ -220,7 +222,7 @@ func (s *Sheet) members(p act.Param, at, form string, set url.Values, try *attem
 		var row []Field
 		for _, q := range p.Fields {
 			f := s.field(q, fmt.Sprintf("%s.%d.%s", at, i, q.Name), form, set, try)
-			f.Required = false // a row that is left empty is not sent
+			f.Required, f.Member = false, true // a row that is left empty is not sent
 			row = append(row, f)
 		}
 		members = append(members, row)
@@ -299,6 +301,7 @@ func (s *Sheet) Button(op, label string, pairs ...any) (template.HTML, error) {
 	}
 	slices.SortFunc(b.Values, func(a, b Pair) int { return strings.Compare(a.Name, b.Name) })
 	if b.asks(set) {
+		set["_fixed"] = slices.Sorted(maps.Keys(set))
 		set.Set("_next", b.Next)
 		b.URL = "/do/" + op + "?" + set.Encode()
 	} else {

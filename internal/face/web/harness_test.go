@@ -131,7 +131,14 @@ var zoneKind = act.Kind{Name: "zone", Title: "Zones", Path: "/zones/{id}",
 		z, err := readZone(ctx, v, id)
 		return digest(err, z)
 	},
-	IDs: func(context.Context, *act.View) ([]string, error) { return nil, nil }}
+	IDs: func(context.Context, *act.View) ([]string, error) { return nil, nil },
+	Find: func(ctx context.Context, v *act.View, text string, most int) (hits []act.Hit, err error) {
+		err = v.Each(ctx, `SELECT id, name, owner FROM zone WHERE name LIKE '%' || $1 || '%' ORDER BY name LIMIT $2`, []any{text, most}, func(scan func(...any) error) error {
+			hits = append(hits, act.Hit{})
+			return scan(&hits[len(hits)-1].ID, &hits[len(hits)-1].Name, &hits[len(hits)-1].Owner)
+		})
+		return hits, err
+	}}
 
 var tokenKind = act.Kind{Name: "token",
 	Owner: func(ctx context.Context, v *act.View, id string) (owner string, err error) {
@@ -450,8 +457,8 @@ func newPanel(t *testing.T, more ...act.Page) *panel {
 	p.bus = newBus(t, reg, p.log)
 	p.face, err = web.New(web.Config{Registry: reg, Bus: p.bus, Session: p.sessions.who, Clock: func() time.Time { return instant },
 		Logger: slog.New(slog.NewTextHandler(p.log, nil)), Ready: func(context.Context) bool { return p.ready },
-		Ledger: func(context.Context) web.Ledger { return p.ledger }, Find: p.find,
-		Login: "session.open", Setup: "account.setup", Logout: "session.close", Record: "/log/{id}", Browser: "/log", Version: "0.1", Location: time.UTC})
+		Ledger: func(context.Context) web.Ledger { return p.ledger },
+		Login:  "session.open", Setup: "account.setup", Logout: "session.close", Record: "/log/{id}", Browser: "/log", Version: "0.1", Location: time.UTC})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -484,15 +491,6 @@ func newBus(t *testing.T, reg *act.Registry, log io.Writer) *act.Bus {
 	}
 	t.Cleanup(func() { b.Close(); _ = w.Close(); _ = s.Close(); _ = k.Close() })
 	return b
-}
-
-func (p *panel) find(ctx context.Context, a act.Actor, text string, most int) ([]web.Found, error) {
-	out, err := zoneList.Call(ctx, p.bus, a, listIn{Text: text, Most: most})
-	var found []web.Found
-	for _, z := range out.Zones {
-		found = append(found, web.Found{Ref: core.Ref{Kind: "zone", ID: z.ID}, Name: z.Name})
-	}
-	return found, err
 }
 
 // zone makes a zone and returns its id.

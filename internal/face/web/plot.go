@@ -58,8 +58,28 @@ func (s *Sheet) Histogram(title string, bars []Bar) template.HTML {
 	for i, b := range bars {
 		b.draw(&w, float64(i)*plotWidth/float64(len(bars)), plotWidth/float64(len(bars)), most)
 	}
-	fmt.Fprintf(&w, `</svg><figcaption>%s<span>%s, at most %s a bar</span>%s</figcaption></figure>`, timeTag(bars[0].From, axis(bars)), count(total), count(most), timeTag(bars[len(bars)-1].To, axis(bars)))
+	fmt.Fprintf(&w, `</svg><figcaption>%s<span>%s</span>%s</figcaption></figure>`, timeTag(bars[0].From, axis(bars)), legend(bars), timeTag(bars[len(bars)-1].To, axis(bars)))
 	return template.HTML(w.String())
+}
+
+// legend names the colours, with what each adds up to.
+func legend(bars []Bar) string {
+	var order []string
+	sums := map[string]int{}
+	for _, b := range bars {
+		for _, p := range b.Parts {
+			if _, seen := sums[p.Word]; !seen {
+				order = append(order, p.Word)
+			}
+			sums[p.Word] += p.Count
+		}
+	}
+	var w strings.Builder
+	for _, word := range order {
+		fmt.Fprintf(&w, `<span class="key"><svg viewBox="0 0 8 8" aria-hidden="true"><rect class="%s" width="8" height="8" rx="1"/></svg>%s %s</span> `,
+			or(tone(word), "calm"), count(sums[word]), template.HTMLEscapeString(word))
+	}
+	return w.String()
 }
 
 // axis writes dates for long spans and minutes for short ones.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"net"
 	"slices"
 	"strings"
 
@@ -97,9 +98,13 @@ func (f *Face) entryOf(path string) string {
 // crumb is one step of the way to a page.
 type crumb struct{ Title, URL string }
 
-// crumbs are the declared pages above this one.
+// crumbs are the pages above this one, from the host's own name down. The
+// overview is the host itself and has none.
 func (f *Face) crumbs(s *Sheet) []crumb {
-	var way []crumb
+	if s.route.Path == "/" {
+		return nil
+	}
+	way := []crumb{{hostname(s.visit.r.Host), "/"}}
 	for i, c := range s.url.Path {
 		if c != '/' || i == 0 {
 			continue
@@ -109,4 +114,13 @@ func (f *Face) crumbs(s *Sheet) []crumb {
 		}
 	}
 	return way
+}
+
+// hostname is the host without its port. Who has several panels wants to see
+// which one he is in.
+func hostname(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return host
 }

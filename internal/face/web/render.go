@@ -25,6 +25,7 @@ type frame struct {
 	Rail    []railGroup
 	Crumbs  []crumb
 	Here    string
+	Host    string
 	Actor   act.Actor
 	Role    string
 	Now     time.Time
@@ -103,7 +104,7 @@ func (f *Face) frame(v *visit, s *Sheet, body template.HTML) frame {
 	return frame{
 		Title: s.title(), Theme: theme, Keys: cookie(v.r, keysCookie) != "off", Body: body,
 		CSS: f.assets.urls["app.css"], JS: f.assets.urls["app.js"], Mark: f.assets.urls["mark.svg"],
-		Rail: f.railFor(v.actor, s.url.Path), Crumbs: f.crumbs(s), Here: s.Here(),
+		Rail: f.railFor(v.actor, s.url.Path), Crumbs: f.crumbs(s), Here: s.Here(), Host: hostname(v.r.Host),
 		Actor: v.actor, Role: v.actor.Role.String(), Now: v.now, Local: v.now.In(f.Location).Format("15:04 MST"),
 		Ledger: f.ledger(v), Browser: f.Browser, Logout: f.logoutFor(v.actor), Version: f.Version,
 		Flash: f.flashed(v), Query: s.Query.Get("q"),
@@ -227,7 +228,10 @@ func (f *Face) wrongMethod(v *visit) {
 	f.failAs(v, http.StatusMethodNotAllowed, fmt.Sprintf("this address answers GET, not %s", v.r.Method), nil)
 }
 
-// foreign answers a form that another site sent.
+// foreign answers a form that another site sent, and puts it on record.
 func (f *Face) foreign(v *visit) {
+	if op, ok := strings.CutPrefix(v.r.URL.Path, "/do/"); ok {
+		_, _ = f.Bus.Refuse(v.ctx(), act.Call{Op: op, Actor: v.actor}, core.Errorf(core.Denied, "the form came from another site")) // the answer is ours
+	}
 	f.failAs(v, http.StatusForbidden, "This form came from another site, so nothing was done. Open the page here and send it again", nil)
 }

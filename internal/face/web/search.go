@@ -1,9 +1,11 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"hostward/internal/act"
@@ -47,15 +49,15 @@ func (f *Face) pageHits(a act.Actor, text string) (found []Hit) {
 }
 
 func (f *Face) objectHits(v *visit, text string) (found []Hit, err error) {
-	if f.Find == nil {
-		return nil, nil
-	}
-	objects, err := f.Find(v.ctx(), v.actor, text, maxHits)
-	for _, o := range objects {
-		if k, ok := f.Registry.Kind(o.Ref.Kind); ok && k.Path != "" {
-			found = append(found, Hit{o.Name, human(o.Ref.Kind), strings.ReplaceAll(k.Path, "{id}", url.PathEscape(o.Ref.ID))})
+	objects, err := f.Bus.Find(v.ctx(), v.actor, text, maxHits)
+	for ref, name := range objects {
+		if k, ok := f.Registry.Kind(ref.Kind); ok && k.Path != "" {
+			found = append(found, Hit{name, human(ref.Kind), strings.ReplaceAll(k.Path, "{id}", url.PathEscape(ref.ID))})
 		}
 	}
+	slices.SortFunc(found, func(a, b Hit) int {
+		return cmp.Or(cmp.Compare(len(a.Name), len(b.Name)), cmp.Compare(a.Name, b.Name), cmp.Compare(a.URL, b.URL))
+	})
 	return found, err
 }
 

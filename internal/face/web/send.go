@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"hostward/internal/act"
 	"hostward/internal/core"
@@ -98,6 +99,9 @@ func hasFile(op *act.Op, name string) bool {
 // the wrong type goes through as text, so that the bus refuses it and the
 // refusal is on record (SPEC L1).
 func input(op *act.Op, values url.Values, uploads map[string]string) json.RawMessage {
+	if !readable(values) {
+		return json.RawMessage("\xff") // json.Marshal would mend it in silence
+	}
 	fields := object(op.Input, "", values, uploads)
 	for name := range values {
 		if !strings.HasPrefix(name, "_") && !known(op.Input, name) {
@@ -109,6 +113,18 @@ func input(op *act.Op, values url.Values, uploads map[string]string) json.RawMes
 		return json.RawMessage("null")
 	}
 	return b
+}
+
+// readable reports whether all of a form is UTF-8.
+func readable(values url.Values) bool {
+	for name, list := range values {
+		for _, value := range list {
+			if !utf8.ValidString(name) || !utf8.ValidString(value) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func known(ps []act.Param, name string) bool {

@@ -63,6 +63,9 @@ func (s *Sheet) Is(roles ...string) bool {
 	})
 }
 
+// Host is the name by which the panel was called.
+func (s *Sheet) Host() string { return hostname(s.visit.r.Host) }
+
 // Here is the page's own address.
 func (s *Sheet) Here() string { return s.url.RequestURI() }
 

@@ -57,8 +57,10 @@ func (f *Face) download(v *visit) {
 		return
 	}
 	out := &flusher{v: v, c: http.NewResponseController(v.w)}
+	q := v.r.URL.Query()
+	format := or(q.Get("_format"), q.Get("format"))
 	err := f.Bus.Stream(v.ctx(), f.streamCall(v, op), func(item any) error {
-		out.begin(op.Name, v.r.URL.Query().Get("format"), f.Clock())
+		out.begin(op.Name, format, f.Clock())
 		switch item := item.(type) {
 		case string:
 			return out.write(item)
@@ -73,7 +75,7 @@ func (f *Face) download(v *visit) {
 	})
 	switch {
 	case err == nil:
-		out.begin(op.Name, v.r.URL.Query().Get("format"), f.Clock()) // an empty file is a file
+		out.begin(op.Name, format, f.Clock()) // an empty file is a file
 	case !out.begun:
 		f.fail(v, err)
 	default: // half a file must not look whole

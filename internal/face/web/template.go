@@ -2,7 +2,10 @@ package web
 
 import (
 	"errors"
+	"fmt"
 	"html/template"
+	"strconv"
+	"strings"
 )
 
 // templates parses the shell and the components. Pages are clones of this set
@@ -16,7 +19,7 @@ var words = template.FuncMap{
 	"badge": badge, "tone": tone, "icon": icon, "when": when, "precise": precise, "day": day, "ago": ago, "span": span,
 	"code": code, "verbatim": verbatim, "count": count, "size": size, "plural": plural, "human": human, "upper": upper, "clip": clip, "plain": plain,
 	"dict": dict, "append": func(bars []Bar, b Bar) []Bar { return append(bars, b) },
-	"fingerprint": grouped,
+	"fingerprint": grouped, "weave": weave,
 }
 
 // dict makes a map of names and values, for a template that takes several.
@@ -32,16 +35,26 @@ func dict(pairs ...any) (map[string]any, error) {
 }
 
 // grouped shows the first characters of a hash in groups that an eye can compare.
-func grouped(hash string) string {
-	var out []rune
-	for i, r := range hash {
-		if i == 16 {
-			break
-		}
-		if i > 0 && i%4 == 0 {
-			out = append(out, ' ')
-		}
-		out = append(out, r)
+func grouped(hash string) template.HTML {
+	var b strings.Builder
+	for i := 0; i+4 <= min(len(hash), 16); i += 4 {
+		b.WriteString("<span>" + template.HTMLEscapeString(hash[i:i+4]) + "</span> ")
 	}
-	return string(out)
+	return template.HTML(b.String())
+}
+
+// weave draws a hash, so that a person sees at a glance whether two are the
+// same: each hex digit is one thread, as long as the digit is large.
+func weave(hash string) template.HTML {
+	const threads, gap = 24, 8
+	var d strings.Builder
+	for i, r := range []byte(hash[:min(len(hash), threads)]) {
+		n, err := strconv.ParseUint(string(r), 16, 8)
+		if err != nil {
+			return ""
+		}
+		half := 1 + float64(n)*.6
+		fmt.Fprintf(&d, "M%d %.1fv%.1f", 4+i*gap, 10-half, 2*half)
+	}
+	return template.HTML(fmt.Sprintf(`<svg class="weave" viewBox="0 0 %d 20" preserveAspectRatio="none" aria-hidden="true"><path class="base" d="M0 10h%d"/><path d="%s"/></svg>`, threads*gap, threads*gap, d.String()))
 }

@@ -18,9 +18,11 @@ import (
 // Bus is what the face needs of the one door. *act.Bus is it.
 type Bus interface {
 	Do(ctx context.Context, c act.Call) (act.Result, error)
+	Refuse(ctx context.Context, c act.Call, err error) (act.Result, error)
 	Read(ctx context.Context, a act.Actor, calls map[string]act.Call) (map[string]act.Result, map[string]error)
 	Stream(ctx context.Context, c act.Call, send func(any) error) error
 	Upload(ctx context.Context, a act.Actor, r io.Reader) (string, error)
+	Find(ctx context.Context, a act.Actor, text string, most int) (map[core.Ref]string, error)
 	May(a act.Actor, op *act.Op) bool
 }
 
@@ -40,8 +42,6 @@ type Config struct {
 	Ready func(ctx context.Context) bool
 	// Ledger says how well the log is protected now, for the rail. Nil: not shown.
 	Ledger func(ctx context.Context) Ledger
-	// Find searches the objects that the actor may see. Nil: pages and tasks only.
-	Find func(ctx context.Context, a act.Actor, text string, most int) ([]Found, error)
 
 	Login, Setup, Logout string // operations behind /login, /setup and "Log out"
 	Record               string // page of one log record, with {id}: "/log/{id}"
@@ -58,12 +58,6 @@ type Ledger struct {
 	Root      string    // its root hash, hex
 	Witnesses int       // outside witnesses that cosigned it
 	Stopped   string    // why sealing stands still; "" while it runs
-}
-
-// Found is one object that a search found.
-type Found struct {
-	Ref  core.Ref
-	Name string
 }
 
 // Face is the web face. It keeps nothing between two requests.

@@ -146,7 +146,7 @@ func moment(v any) (time.Time, bool) {
 }
 
 // when is a time in UTC; the browser adds its local time as a tooltip.
-func when(v any) template.HTML { return timeTag(v, "2006-01-02 15:04:05") }
+func when(v any) template.HTML { return timeTag(v, `<span class="soft">2006-01-02</span> 15:04:05`) }
 
 // precise is when with microseconds, as the log keeps them.
 func precise(v any) template.HTML { return timeTag(v, "2006-01-02 15:04:05.000000 UTC") }
@@ -224,7 +224,7 @@ func verbatim(v any) template.HTML {
 	return template.HTML(`<div class="copy"><pre tabindex="0">`+template.HTMLEscapeString(plain(v))+`</pre>`) + copyButton + `</div>`
 }
 
-const copyButton template.HTML = `<button type="button" class="ghost small icon" data-copy hidden aria-label="Copy"><svg class="i" viewBox="0 0 16 16" aria-hidden="true"><path d="M5.5 5.500v-3h8v8h-3M2.5 5.500h8v8h-8z"/></svg></button>`
+const copyButton template.HTML = `<button type="button" class="ghost small icon" data-copy hidden aria-label="Copy"><svg class="i" viewBox="0 0 16 16" aria-hidden="true"><path d="M5.5 5.5v-3h8v8h-3M2.5 5.5h8v8h-8z"/></svg></button>`
 
 // clip cuts text for a narrow column.
 func clip(n int, v any) string {
