@@ -112,8 +112,19 @@ func (r *Report) order() {
 		if (a.Seq < 0) != (b.Seq < 0) {
 			return cmp.Compare(b.Seq, a.Seq)
 		}
-		return cmp.Compare(a.Seq, b.Seq)
+		return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.rank(), b.rank()))
 	})
+}
+
+// rank puts what was done to a record before what follows from it.
+func (f Finding) rank() int {
+	switch f.Kind {
+	case AlteredRecord, RemovedRecord, InsertedRecord, SwappedRecord:
+		return 0
+	case WrongPersonal:
+		return 2
+	}
+	return 1
 }
 
 // about fills in what identifies a record.
