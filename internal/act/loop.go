@@ -209,10 +209,7 @@ func (b *Bus) attempt(ctx context.Context, r *request) (*ledger.Entry, error) {
 	}
 	if r.entry != nil {
 		r.result.State = InForce
-		if r.fill != nil {
-			return r.entry, r.fill(ctx, b.Writer)
-		}
-		return r.entry, nil
+		return b.fill(ctx, r)
 	}
 	started := time.Now()
 	tx := b.tx(r)
@@ -235,6 +232,18 @@ func (b *Bus) attempt(ctx context.Context, r *request) (*ledger.Entry, error) {
 		return entry, b.Writer.Savepoint(ctx)
 	}
 	return entry, nil
+}
+
+// fill completes an entry of the log about itself. One that is left Unchanged
+// has nothing to say and is not written.
+func (b *Bus) fill(ctx context.Context, r *request) (*ledger.Entry, error) {
+	if r.fill == nil {
+		return r.entry, nil
+	}
+	if err := r.fill(ctx, b.Writer); err != nil || r.entry.Outcome != ledger.Unchanged {
+		return r.entry, err
+	}
+	return nil, b.Writer.RollbackTo(ctx)
 }
 
 // guarded turns a panic of a feature into a failed call.

@@ -102,8 +102,8 @@ func (b *Bus) note(ctx context.Context, e *ledger.Entry, a Actor) error {
 }
 
 // Report writes an entry that the log has to say about itself: a start, a gap,
-// its heads. fill, if any, completes it inside the transaction. The system
-// signs it.
+// its heads. fill, if any, completes it inside the transaction, or leaves it
+// Unchanged: then nothing is written. The system signs it.
 func (b *Bus) Report(ctx context.Context, e *ledger.Entry, fill func(context.Context, ledger.Tx) error) error {
 	e.ID, e.Time = core.NewID("r"), b.Clock()
 	a := SystemActor("log")

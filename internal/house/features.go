@@ -73,3 +73,9 @@ func (h *House) loginFailed(f login.Failure) {
 	fmt.Fprintf(h.PanelLog, "%s hostward[panel]: failed login: account=%s reason=%s door=%s from %s\n",
 		f.Time.UTC().Format(time.RFC3339), account, f.Why, f.Door, f.Address)
 }
+
+// Registry returns the operations alone, for the command line, which only
+// needs to know what there is.
+func Registry() (*act.Registry, error) {
+	return act.NewRegistry(newFeatures(&House{}).list()...)
+}

@@ -42,6 +42,11 @@ type Config struct {
 	PanelLog io.Writer
 	// DriftEvery is how often controls look for drift. Default: 30 s.
 	DriftEvery time.Duration
+	// Offline leaves out what serves: for recovery words without a server.
+	Offline bool
+	// Recover, when not empty, is the reason for opening a new epoch of the log
+	// after a disaster (SPEC L8).
+	Recover string
 	// Waiting is told who holds the database while this process stands by.
 	Waiting func(holder string)
 }
@@ -61,6 +66,7 @@ type House struct {
 	Answers  *nameserver.Server
 
 	features    *features
+	book        *ledger.Book
 	nameservers *hands.Nameserver
 	policy      *policyFile
 	follower    *witness.Follower
@@ -167,6 +173,12 @@ func (h *House) snapshot(ctx context.Context, read func(ledger.Reader) error) er
 // cosigned elsewhere (SPEC L8).
 func (h *House) openLog(ctx context.Context) error {
 	h.Sealer = ledger.NewSealer(ledger.SealerConfig{Dir: h.logDir(), Keys: h.Keeper, Snapshot: h.snapshot, Report: h.sealing})
+	if h.Recover != "" {
+		return nil // it is known to be broken
+	}
+	if err := h.snapshot(ctx, func(r ledger.Reader) error { return ledger.CheckStart(ctx, r, h.Keeper, h.logDir(), nil) }); err != nil {
+		return err
+	}
 	held, err := h.held(ctx)
 	if err != nil {
 		return fmt.Errorf("checking the log: %w", err)
@@ -222,8 +234,9 @@ func (h *House) sealing(err error) {
 }
 
 func (h *House) openBus() (err error) {
+	h.book = ledger.NewBook(h.Keeper, h.Clock)
 	h.Bus, err = act.New(act.Config{
-		Registry: h.Registry, Store: h.Store, Writer: h.writer, Book: ledger.NewBook(h.Keeper, h.Clock), Clock: h.Clock, Log: h.Log,
+		Registry: h.Registry, Store: h.Store, Writer: h.writer, Book: h.book, Clock: h.Clock, Log: h.Log,
 		Spool: filepath.Join(h.Data, "spool"), Scope: h.features.accounts.Scope, Sealed: h.Sealer.Wake, Wake: h.wake,
 		RecordReads: func() bool { return h.policy.current().IncludeReads },
 	})
@@ -242,12 +255,21 @@ func (h *House) wake(ctx context.Context, name string, objects []core.Ref) strin
 // start begins the background work, in an order in which each part finds what
 // it needs.
 func (h *House) start(ctx, background context.Context) error {
+	if h.Recover != "" {
+		if err := h.recover(ctx); err != nil {
+			return err
+		}
+	}
 	h.running.Go(func() { h.Sealer.Run(background) })
 	if err := h.recordStart(ctx); err != nil {
 		return fmt.Errorf("putting the start on record: %w", err)
 	}
 	if err := h.startPolicy(ctx, background); err != nil {
 		return err
+	}
+	h.Engine = control.NewEngine(h.Log, h.DriftEvery, h.verdict)
+	if h.Offline {
+		return nil
 	}
 	if h.follower != nil {
 		h.running.Go(func() { h.follower.Run(background) })

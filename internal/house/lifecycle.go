@@ -2,8 +2,6 @@ package house
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"time"
 
 	"hostward/internal/core"
@@ -13,22 +11,82 @@ import (
 )
 
 // recordStart says that the log begins again, and what happened while nobody
-// kept it: a stop that was not clean, a gap, edits past the door (SPEC L7).
+// kept it: a stop that was not recorded, a gap, a clock that went back, edits
+// past the door (SPEC L7).
 func (h *House) recordStart(ctx context.Context) error {
-	e := &ledger.Entry{Action: "log.started", Class: "log", Tenant: core.Provider, Outcome: ledger.Done,
-		Reason: fmt.Sprintf("database %s, process %d", h.Store.Engine(), os.Getpid())}
-	if err := h.Bus.Report(ctx, e, nil); err != nil {
+	var pulse ledger.Pulse
+	err := h.snapshot(ctx, func(r ledger.Reader) (err error) {
+		pulse, err = ledger.ReadPulse(ctx, r, h.Clock())
 		return err
+	})
+	if err != nil {
+		return err
+	}
+	if pulse.Unclean && !pulse.Last.IsZero() {
+		h.Log.Warn("the log stopped without saying so", "last", pulse.Last, "gap", pulse.Gap())
+	}
+	for _, e := range pulse.Entries() {
+		if err := h.Bus.Report(ctx, e, nil); err != nil {
+			return err
+		}
 	}
 	return h.settleWarnings(ctx)
 }
 
-// recordStop is the last record of a clean stop.
+// recordStop is the last record of an orderly stop.
 func (h *House) recordStop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	return h.Bus.Report(ctx, &ledger.Entry{Action: "log.stopped", Class: "log", Tenant: core.Provider, Outcome: ledger.Done}, nil)
+	return h.Bus.Report(ctx, ledger.StopEntry(h.Clock()), nil)
 }
+
+// recover opens a new epoch of the log, whose first leaf names the last signed
+// and witnessed trees and what is lost (SPEC L8).
+func (h *House) recover(ctx context.Context) error {
+	var witnessed []ledger.Tree
+	if t := h.Sealer.LastWitnessed().Tree; t.Size > 0 {
+		witnessed = append(witnessed, t)
+	}
+	var plan ledger.Recovery
+	err := h.snapshot(ctx, func(r ledger.Reader) (err error) {
+		plan, err = ledger.PlanRecovery(ctx, r, h.Keeper, witnessed)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !plan.Needed {
+		return core.Errorf(core.Conflict, "nothing is missing: the database holds every record that was signed, so the log simply goes on")
+	}
+	e := &ledger.Entry{Action: ledger.RecoveredEvent, Class: "log", Object: ledger.LogObject, Tenant: core.Provider, Outcome: ledger.Done,
+		Reason: h.Recover, Events: []ledger.Event{plan.Event()}}
+	return h.Bus.Report(ctx, e, func(ctx context.Context, tx ledger.Tx) error { return h.book.OpenEpoch(ctx, tx, plan) })
+}
+
+// erase deletes personal values whose time is over, and puts that on record
+// (SPEC L5).
+func (h *House) erase(ctx context.Context) error {
+	for {
+		var done ledger.Erasure
+		e := &ledger.Entry{Action: ledger.ErasedEvent, Class: "log", Object: ledger.LogObject, Tenant: core.Provider, Outcome: ledger.Unchanged}
+		err := h.Bus.Report(ctx, e, func(ctx context.Context, tx ledger.Tx) (err error) {
+			done, err = ledger.Erase(ctx, tx, h.Clock(), ledger.DefaultRules, eraseAtOnce)
+			if e.Events = done.Events(); len(e.Events) > 0 {
+				e.Outcome = ledger.Done
+			}
+			return err
+		})
+		if err == nil {
+			err = done.DropKeys(ctx, h.Keeper)
+		}
+		if err != nil || !done.More {
+			return err
+		}
+	}
+}
+
+// eraseAtOnce keeps one erasure a short transaction.
+const eraseAtOnce = 2000
 
 // settleWarnings puts on record what the store found: objects that somebody
 // edited past the door, guards that somebody removed.

@@ -192,7 +192,7 @@ func (h *House) housekeeping(ctx context.Context) {
 		case <-sweep.C:
 			err = errors.Join(h.features.login.Sweep(ctx, h.Bus), h.settleWarnings(ctx))
 		case <-hourly.C:
-			err = h.recordHeads(ctx, heads)
+			err = errors.Join(h.recordHeads(ctx, heads), h.erase(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			h.Log.Error("housekeeping failed; it is tried again", "error", err)

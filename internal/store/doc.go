@@ -18,7 +18,6 @@
 // events. Tables of the frame have no object:
 //
 //	-- frame: table=act_idempotency
-//	-- frame: table=ledger_entry append-only
 //
 // and `-- gone: table=…` ends either. A table that is not declared, a trigger
 // that is not ours, or a note that nobody drained stops the show. Rows changed

@@ -209,22 +209,3 @@ func TestTruncateIsRefused(t *testing.T) {
 		t.Errorf("TRUNCATE answered %v", err)
 	}
 }
-
-func TestAnAppendOnlyTableKeepsItsRows(t *testing.T) {
-	ledger := store.Migration{Name: "ledger", FS: fstest.MapFS{"sql/0001_entry.sql": {Data: []byte(
-		"-- frame: table=ledger_entry append-only\nCREATE TABLE ledger_entry (seq BIGINT PRIMARY KEY);")}}}
-	storetest.Each(t, []store.Migration{ledger}, func(t *testing.T, s *store.Store) {
-		w := storetest.Acquire(t, s)
-		write(t, w, func() { exec(t, w, `INSERT INTO ledger_entry (seq) VALUES (1), (2)`) })
-		for _, q := range []string{`UPDATE ledger_entry SET seq = 3 WHERE seq = 1`, `DELETE FROM ledger_entry WHERE seq = 2`} {
-			must(t, w.Begin(t.Context()))
-			if _, err := w.Exec(t.Context(), q); err == nil || !strings.Contains(err.Error(), "append-only") {
-				t.Errorf("%s: %v", q, err)
-			}
-			must(t, w.Rollback(t.Context()))
-		}
-		if n := count(t, s, "ledger_entry"); n != 2 {
-			t.Errorf("%d entries are left", n)
-		}
-	})
-}

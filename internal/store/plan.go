@@ -32,7 +32,6 @@ type step struct {
 type declaration struct {
 	table    string
 	frame    bool
-	final    bool // append-only: a row is written once
 	gone     bool
 	kind, id string
 }
@@ -113,7 +112,7 @@ var (
 	identifier = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 	fileName   = regexp.MustCompile(`^[0-9]{4}_[a-z0-9_]+(\.sqlite|\.postgres)?\.sql$`)
 	objectLine = regexp.MustCompile(`^-- object: table=([a-z][a-z0-9_]{0,50}) kind=([a-z][a-z0-9_.-]*) id=([a-z][a-z0-9_]*)$`)
-	tableLine  = regexp.MustCompile(`^-- (frame|gone): table=([a-z][a-z0-9_]{0,50})( append-only)?$`)
+	tableLine  = regexp.MustCompile(`^-- (frame|gone): table=([a-z][a-z0-9_]{0,50})$`)
 	anyLine    = regexp.MustCompile(`^--\s*(object|frame|gone)\s*:`)
 )
 
@@ -126,10 +125,10 @@ func directive(name, line string) (*declaration, error) {
 		if m[1] == "frame" && !slices.Contains(framers, name) {
 			return nil, fmt.Errorf("%q: only %s may have tables without an object", line, strings.Join(framers, ", "))
 		}
-		return &declaration{table: m[2], frame: m[1] == "frame", final: m[3] != "", gone: m[1] == "gone"}, nil
+		return &declaration{table: m[2], frame: m[1] == "frame", gone: m[1] == "gone"}, nil
 	}
 	if anyLine.MatchString(line) {
-		return nil, fmt.Errorf("%q: accepted are `-- object: table=T kind=K id=COLUMN`, `-- frame: table=T`, `-- frame: table=T append-only` and `-- gone: table=T`", line)
+		return nil, fmt.Errorf("%q: accepted are `-- object: table=T kind=K id=COLUMN`, `-- frame: table=T` and `-- gone: table=T`", line)
 	}
 	return nil, nil
 }

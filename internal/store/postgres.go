@@ -275,10 +275,6 @@ const fingerprint = `concat_ws(' ', t.tgtype, t.tgenabled::text, t.tgqual IS NUL
 // triggers are one for rows, one that forbids TRUNCATE, which fires no row
 // trigger. A null id becomes ”, which no event can name.
 func (p *post) triggers(d declaration) []trigger {
-	if d.final && !d.gone {
-		refuse := fmt.Sprintf(`BEGIN RAISE EXCEPTION '%s is append-only: a record cannot be changed or deleted'; END`, d.table)
-		return []trigger{postTrigger("store_final_"+d.table, d.table, "BEFORE UPDATE OR DELETE OR TRUNCATE", "STATEMENT", 58, refuse)}
-	}
 	if d.frame || d.gone {
 		return nil
 	}

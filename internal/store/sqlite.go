@@ -337,9 +337,6 @@ func (l *lite) found(ctx context.Context, r Reader) ([]trigger, error) {
 // notes both. A null id becomes ”, which no event can name, so that it cannot
 // pass unseen.
 func (l *lite) triggers(d declaration) []trigger {
-	if d.final && !d.gone {
-		return []trigger{liteFinal(d.table, "update"), liteFinal(d.table, "delete")}
-	}
 	if d.frame || d.gone {
 		return nil
 	}
@@ -353,15 +350,6 @@ func (l *lite) triggers(d declaration) []trigger {
 		liteTrigger(d.table, "move", "AFTER UPDATE", moved, note("OLD")),
 		liteTrigger(d.table, "delete", "AFTER DELETE", "", note("OLD")),
 	}
-}
-
-// liteFinal stops accidents; whoever can drop the trigger is found by the
-// signed tree, and at the next start.
-func liteFinal(table, event string) trigger {
-	name := "store_final_" + table + "_" + event
-	text := fmt.Sprintf("CREATE TRIGGER %s BEFORE %s ON %s BEGIN SELECT RAISE(ABORT, '%s is append-only: a record cannot be changed or deleted'); END",
-		name, strings.ToUpper(event), table, table)
-	return trigger{table: table, name: name, text: text, create: "DROP TRIGGER IF EXISTS " + name + ";\n" + text + ";"}
 }
 
 func liteTrigger(table, event, when, condition, body string) trigger {

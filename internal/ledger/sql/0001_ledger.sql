@@ -4,7 +4,7 @@
 
 -- One row for each leaf of the tree. leaf is JSON and holds everything there is
 -- to know about the record, so that no column can tell another story than the leaf.
--- frame: table=ledger_entry append-only
+-- frame: table=ledger_entry
 CREATE TABLE ledger_entry (
 	seq  INTEGER PRIMARY KEY,
 	id   TEXT NOT NULL UNIQUE,
