@@ -147,6 +147,11 @@ func (b *Bus) change(ctx context.Context, op *Op, c Call, in any) (Result, error
 	if op.Confirm && !c.Confirmed && !c.Preview {
 		return b.refused(ctx, c, op, nil, core.Errorf(core.Unconfirmed, "%s cannot be taken back lightly: confirm it", op.Name))
 	}
+	if c.Actor.Role == Stranger {
+		if c.Key = ""; c.Preview { // a key belongs to an actor, and a stranger is nobody
+			return b.refused(ctx, c, op, nil, core.Errorf(core.Denied, "there is no preview before you have logged in: it would try a password and leave no trace"))
+		}
+	}
 	digest, err := "", error(nil)
 	if c.Key != "" { // now: Target and Prepare may fill in the input
 		digest, err = DigestOf(in)
