@@ -3,6 +3,7 @@ package login
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 	"time"
 
 	"hostward/internal/act"
@@ -99,6 +100,12 @@ type (
 func hashOf(token core.Secret) string {
 	sum := sha256.Sum256([]byte(token.Reveal()))
 	return hex.EncodeToString(sum[:])
+}
+
+// formed reports whether text can be one of our tokens at all.
+func formed(token core.Secret) bool {
+	s := token.Reveal()
+	return s != "" && len(s) <= 100 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz234567") == ""
 }
 
 func value(s string) *string { return &s }

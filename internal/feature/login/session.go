@@ -196,9 +196,12 @@ func (l *Login) renew() act.Change[One, One] {
 // the use when that is due; if it cannot, the session just ends earlier.
 func (l *Login) Session(ctx context.Context, b *act.Bus, token core.Secret) (act.Actor, error) {
 	job := act.SystemActor("session")
-	r, err := l.resolve().Call(ctx, b, job, Token{token})
-	if err != nil {
-		return act.Actor{}, err
+	var r Resolved
+	if formed(token) { // what strangers send is no reason for a record of the system's
+		var err error
+		if r, err = l.resolve().Call(ctx, b, job, Token{token}); err != nil {
+			return act.Actor{}, err
+		}
 	}
 	if !r.Found {
 		return act.Actor{}, core.Errorf(core.Unauthenticated, "the session is over; log in again")

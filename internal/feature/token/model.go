@@ -54,4 +54,8 @@ func hashOf(token core.Secret) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func formed(token core.Secret) bool { return strings.HasPrefix(token.Reveal(), prefix) }
+// formed reports whether text can be one of our tokens at all.
+func formed(token core.Secret) bool {
+	s, ours := strings.CutPrefix(token.Reveal(), prefix)
+	return ours && s != "" && len(s) <= 100 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz234567") == ""
+}

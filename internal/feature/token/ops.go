@@ -240,9 +240,6 @@ func (t *Tokens) resolve() act.Query[Bearer, Resolved] {
 		Sample: Bearer{core.NewSecret("hw_0")},
 		Target: func(context.Context, *act.View, *Bearer) (core.Ref, error) { return core.Ref{}, nil },
 		Run: func(ctx context.Context, v *act.View, in Bearer) (Resolved, error) {
-			if !formed(in.Token) {
-				return Resolved{}, nil
-			}
 			x, found, err := byHash(ctx, v, hashOf(in.Token))
 			if err != nil || !found || x.over(v.Now()) {
 				return Resolved{}, err
@@ -282,9 +279,12 @@ func (t *Tokens) note() act.Change[One, One] {
 // is due.
 func (t *Tokens) Bearer(ctx context.Context, b *act.Bus, token core.Secret) (act.Actor, error) {
 	job := act.SystemActor("token")
-	r, err := t.resolve().Call(ctx, b, job, Bearer{token})
-	if err != nil {
-		return act.Actor{}, err
+	var r Resolved
+	if formed(token) { // what strangers send is no reason for a record of the system's
+		var err error
+		if r, err = t.resolve().Call(ctx, b, job, Bearer{token}); err != nil {
+			return act.Actor{}, err
+		}
 	}
 	if !r.Found {
 		return act.Actor{}, core.Errorf(core.Unauthenticated, "the token is not valid: it ended, was revoked, or never was")

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -40,6 +41,7 @@ type House struct {
 	mu       sync.Mutex
 	now      time.Time
 	failures []login.Failure
+	checks   int // passwords that were held against a hash, or against nothing
 	logged   strings.Builder
 	held     string // what every account is said to own
 }
@@ -56,7 +58,7 @@ func Each(t *testing.T, f func(t *testing.T, h *House)) {
 func open(t *testing.T, url string) *House {
 	h := &House{T: t, URL: url, Accounts: account.New(), now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
 	k := must(keeper.Open(keeper.Config{Dir: filepath.Join(t.TempDir(), "keys")}))(t)
-	h.Logins = login.New(login.Ports{Accounts: h.Accounts, Hasher: k, Report: h.report})
+	h.Logins = login.New(login.Ports{Accounts: h.Accounts, Hasher: counting{k, h}, Report: h.report})
 	h.Tokens = token.New(h.Accounts, h.Logins)
 	h.Accounts.Join([]account.Way{h.Logins, h.Tokens}, []account.Holding{h})
 	features := []act.Feature{h.Accounts.Feature(), h.Logins.Feature(), h.Tokens.Feature()}
@@ -117,6 +119,26 @@ func (h *House) report(f login.Failure) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.failures = append(h.failures, f)
+}
+
+// counting counts the costly part of a log-in.
+type counting struct {
+	login.Hasher
+	h *House
+}
+
+func (c counting) CheckPassword(ctx context.Context, phc string, password core.Secret) (ok, rehash bool, err error) {
+	c.h.mu.Lock()
+	c.h.checks++
+	c.h.mu.Unlock()
+	return c.Hasher.CheckPassword(ctx, phc, password)
+}
+
+// Checks is how many passwords were checked so far.
+func (h *House) Checks() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.checks
 }
 
 // Failures are what a ban filter was told.
@@ -283,6 +305,50 @@ func (h *House) Leaves() []string {
 		leaves = append(leaves, string(leaf))
 	}
 	return leaves
+}
+
+// Everything returns all that is kept: the database's files or, on PostgreSQL,
+// its rows as text, the records, and the operator's log.
+func (h *House) Everything() string {
+	h.T.Helper()
+	all := h.Logged() + strings.Join(h.Leaves(), "\n")
+	if path, ok := strings.CutPrefix(h.URL, "sqlite://"); ok {
+		for _, file := range must(filepath.Glob(filepath.FromSlash(path) + "*"))(h.T) {
+			all += string(must(os.ReadFile(file))(h.T))
+		}
+		return all
+	}
+	s := must(h.Store.Snapshot(context.Background()))(h.T)
+	defer s.Close()
+	for _, table := range h.column(s, `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()`) {
+		all += strings.Join(h.column(s, `SELECT CAST(t AS text) FROM `+table+` t`), "\n")
+	}
+	return all
+}
+
+func (h *House) column(s *store.Snapshot, q string) (values []string) {
+	h.T.Helper()
+	rows := must(s.Query(context.Background(), q))(h.T)
+	defer rows.Close()
+	for rows.Next() {
+		var v string
+		if err := rows.Scan(&v); err != nil {
+			h.T.Fatal(err)
+		}
+		values = append(values, v)
+	}
+	return values
+}
+
+// Count returns how many rows a table has.
+func (h *House) Count(table string) (n int) {
+	h.T.Helper()
+	s := must(h.Store.Snapshot(context.Background()))(h.T)
+	defer s.Close()
+	if err := s.QueryRow(context.Background(), `SELECT count(*) FROM `+table).Scan(&n); err != nil {
+		h.T.Fatal(err)
+	}
+	return n
 }
 
 // Last returns the newest record, decoded.
