@@ -198,17 +198,20 @@ func shell(op *act.Op) string {
 	parts := append([]string{"hostward"}, strings.Split(op.Name, ".")...)
 	for _, p := range op.Input {
 		if v, ok := fields[p.Name]; ok && p.Positional && p.Type != "secret" {
-			parts = append(parts, quote(argument(p, v)))
+			parts = append(parts, words(p, v)...)
 		}
 	}
 	for _, p := range op.Input {
 		v, ok := fields[p.Name]
-		switch {
-		case !ok || p.Positional || p.Type == "secret":
-		case p.Type == "boolean":
-			parts = append(parts, "--"+dashed(p.Name))
-		default:
-			parts = append(parts, "--"+dashed(p.Name)+" "+quote(argument(p, v)))
+		if !ok || p.Positional || p.Type == "secret" {
+			continue
+		}
+		if p.Type == "boolean" {
+			parts = append(parts, "--"+flag(op, p))
+			continue
+		}
+		for _, w := range words(p, v) {
+			parts = append(parts, "--"+flag(op, p)+" "+w)
 		}
 	}
 	if op.Confirm {
@@ -217,28 +220,29 @@ func shell(op *act.Op) string {
 	return strings.Join(parts, " ")
 }
 
-func argument(p act.Param, v any) string {
-	switch list := v.(type) {
-	case []any:
-		if p.Type == "objects" {
-			return "@" + p.Name + ".json"
-		}
+// words are a value as words of a shell; a list is several.
+func words(p act.Param, v any) []string {
+	switch p.Type {
+	case "objects":
+		return []string{"@" + p.Name + ".json"}
+	case "file":
+		return []string{p.Name + ".txt"}
+	case "list":
+		list, _ := v.([]any)
 		texts := make([]string, len(list))
 		for i, one := range list {
-			texts[i] = fmt.Sprint(one)
+			texts[i] = quote(fmt.Sprint(one))
 		}
-		return strings.Join(texts, " --"+dashed(p.Name)+" ")
+		return texts
 	}
-	if p.Type == "file" {
-		return p.Name + ".txt"
-	}
-	return fmt.Sprint(v)
+	return []string{quote(fmt.Sprint(v))}
 }
 
-// dashed makes a flag of a field name: primaryServer is --primary-server.
-func dashed(name string) string {
+// flag is the command line's flag of a field, as package cli names it; a test
+// there runs what the page shows.
+func flag(op *act.Op, p act.Param) string {
 	var b strings.Builder
-	for i, r := range name {
+	for i, r := range p.Name {
 		if r >= 'A' && r <= 'Z' {
 			if i > 0 {
 				b.WriteByte('-')
@@ -247,7 +251,12 @@ func dashed(name string) string {
 		}
 		b.WriteRune(r)
 	}
-	return strings.ReplaceAll(b.String(), "_", "-")
+	name := strings.ReplaceAll(b.String(), "_", "-")
+	if slices.Contains([]string{"output", "server", "ca", "data", "help", "dry-run", "yes", "reason", "if-match", "idempotency-key"}, name) {
+		nouns := strings.Split(op.Name, ".")
+		name = nouns[len(nouns)-2] + "-" + name
+	}
+	return name
 }
 
 // quote protects a word from a shell, where it needs to be.
