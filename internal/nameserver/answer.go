@@ -31,7 +31,9 @@ type responder struct {
 	b       builder
 	chain   view
 	scratch [256]byte
-	room    int // octets an answer may have before OPT
+	used    [maxChain]*image // by this answer
+	names   [maxChain]uint16 // pointers to the names it followed
+	room    int              // octets an answer may have before OPT
 	limit   int
 	reply
 }
@@ -145,15 +147,38 @@ func (r *responder) zone(v *view) *image {
 // long as that is served here.
 func (r *responder) follow(img *image) {
 	v := &r.q.view
-	for range maxChain {
+	for i := range maxChain {
+		r.used[i], r.names[i] = img, v.ptr
 		if !r.step(img, v) {
 			return
 		}
 		v = &r.chain
-		if img = r.zone(v); img == nil {
+		if img = r.zone(v); img == nil || r.circular(v, r.names[:i+1]) {
 			return
 		}
+		img = r.pinned(img, r.used[:i+1])
 	}
+}
+
+// circular reports whether the answer already followed this name.
+func (r *responder) circular(v *view, names []uint16) bool {
+	for _, ptr := range names {
+		if ptr != 0 && same(r.b.msg, int(ptr&^pointer), v.name[:v.nameLen]) {
+			return true
+		}
+	}
+	return false
+}
+
+// pinned returns the image of that zone this answer has used already: an
+// answer shows one version of a zone, even if a change goes live meanwhile.
+func (r *responder) pinned(img *image, used []*image) *image {
+	for _, u := range used {
+		if u.apex == img.apex {
+			return u
+		}
+	}
+	return img
 }
 
 // step answers for one name; true means that r.chain is the next.

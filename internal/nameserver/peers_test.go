@@ -180,7 +180,7 @@ func lines(records []dns.RR) string {
 		}
 	}
 	slices.Sort(out)
-	return strings.Join(slices.Compact(out), "\n")
+	return strings.Join(out, "\n")
 }
 
 // difference is one way in which a peer answers otherwise, and why that is
@@ -192,24 +192,35 @@ type difference struct {
 }
 
 func TestAnswersAreThoseOfOtherServers(t *testing.T) {
-	z := sample(t, "university.example.zone")
-	file, err := filepath.Abs("testdata/university.example.zone")
+	university, err := os.ReadFile("testdata/university.example.zone")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := run(t, nameserver.Config{})
-	load(t, s, z)
-	all := questions(z)
-	for _, p := range peers() {
-		t.Run(p.name, func(t *testing.T) {
-			file := file
-			if p.exported {
-				file = export(t, z)
-			}
-			address := p.start(t, string(z.Origin), file)
-			compare(t, p, s.Addrs()[0].String(), address, all)
-		})
+	for name, content := range map[string]string{"university": string(university), "corners": corners} {
+		z := zone(t, content)
+		s := run(t, nameserver.Config{})
+		load(t, s, z)
+		all := questions(z)
+		for _, p := range peers() {
+			t.Run(name+"/"+p.name, func(t *testing.T) {
+				address := p.start(t, string(z.Origin), p.file(t, z, content))
+				compare(t, p, s.Addrs()[0].String(), address, all)
+			})
+		}
 	}
+}
+
+// file writes what the peer is to read.
+func (p peer) file(t *testing.T, z *rr.Zone, content string) string {
+	t.Helper()
+	if p.exported {
+		return export(t, z)
+	}
+	path := filepath.Join(t.TempDir(), "zone")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func export(t *testing.T, z *rr.Zone) string {
@@ -312,7 +323,11 @@ func differences() []difference {
 	return []difference{
 		{"BIND", "SOA asked for and absent: BIND sends TTL 0, so that caches ask again (zero-no-soa-ttl); RFC 2308 5 has the minimum",
 			func(q dns.Question, ours, theirs seen) bool {
-				return q.Qtype == dns.TypeSOA && strings.ReplaceAll(theirs.authority, ". 0 in soa", ". 3600 in soa") == ours.authority && ours.answer == theirs.answer
+				return q.Qtype == dns.TypeSOA && strings.ReplaceAll(theirs.authority, ". 0 in soa", ". "+minimum(ours.authority)+" in soa") == ours.authority && ours.answer == theirs.answer
+			}},
+		{"BIND", "aliases in a circle: BIND says SERVFAIL; ours, as NSD's and Knot's, is what the zone says, once",
+			func(q dns.Question, ours, theirs seen) bool {
+				return theirs.rcode == "SERVFAIL" && ours.rcode == "NOERROR" && within(ours.answer, theirs.answer) && strings.Count(ours.answer, " cname ") == 2
 			}},
 		{"NSD", "RRSIG asked for at an alias: NSD follows the alias; RFC 4035 2.5 lets an RRSIG stand beside a CNAME, so that there is nothing to follow",
 			func(q dns.Question, ours, theirs seen) bool {
@@ -341,4 +356,13 @@ func within(a, b string) bool {
 		}
 	}
 	return true
+}
+
+// minimum is the last field of the SOA of a negative answer.
+func minimum(authority string) string {
+	f := strings.Fields(authority)
+	if len(f) == 0 {
+		return ""
+	}
+	return f[len(f)-1]
 }
