@@ -2,7 +2,6 @@ package zone
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -68,16 +67,26 @@ func bump(left map[rr.Key]rr.RRset, r row, now time.Time) uint32 {
 
 // commit writes one version: rows, history, sums. It records nothing; that is
 // the operation's part, and the gate sees to it. r becomes what is stored.
-func commit(ctx context.Context, tx *act.Tx, r *row, action string, changes []rr.Change) error {
+// sum, if known, is that of all RRsets afterwards.
+func commit(ctx context.Context, tx *act.Tx, r *row, action string, changes []rr.Change, sum *rr.Accumulator) error {
 	s, err := readSums(ctx, &tx.View, r.ID)
 	if err != nil {
 		return err
 	}
-	s.apply(r, changes)
+	if sum != nil {
+		s.Sets = *sum
+	} else {
+		s.apply(changes)
+	}
+	r.recount(changes)
 	if err := tooLarge(r.Name, int(r.Sets)); err != nil {
 		return err
 	}
-	if err := s.advance(ctx, tx, r, action, changes); err != nil {
+	text, err := deltas(changes)
+	if err != nil {
+		return err
+	}
+	if err := s.advance(ctx, tx, r, action, changes, text); err != nil {
 		return err
 	}
 	if err := writeAll(ctx, tx, *r, changes); err != nil {
@@ -86,15 +95,11 @@ func commit(ctx context.Context, tx *act.Tx, r *row, action string, changes []rr
 	return updateZone(ctx, tx, *r, s)
 }
 
-// advance writes the next version into the history.
-func (s *sums) advance(ctx context.Context, tx *act.Tx, r *row, action string, changes []rr.Change) error {
-	text, err := json.Marshal(deltas(changes))
-	if err != nil {
-		return err
-	}
+// advance writes the next version into the history; text is its deltas.
+func (s *sums) advance(ctx context.Context, tx *act.Tx, r *row, action string, changes []rr.Change, text string) error {
 	r.Version++
 	r.Changed = tx.Now().UnixMicro()
-	e := version{Version: r.Version, Serial: r.Serial, At: r.Changed, Actor: tx.Actor().ID, Action: action, Change: string(text)}
+	e := version{Version: r.Version, Serial: r.Serial, At: r.Changed, Actor: tx.Actor().ID, Action: action, Change: text}
 	e.Added, e.Removed = tally(changes)
 	s.History = e.after(s.History)
 	return insertVersion(ctx, tx, r.ID, e)

@@ -2,7 +2,6 @@ package zone
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -138,56 +137,68 @@ func (z *Zones) found(ctx context.Context, tx *act.Tx, action string, name rr.Na
 	if len(faults) > 0 {
 		return Changed{}, &core.Error{Code: core.Invalid, Public: "the zone would not be valid", Faults: faults}
 	}
-	r, changes, err := insert(ctx, tx, action, name, owner, all, nil)
+	d, err := newDraft(name, all)
+	if err != nil {
+		return Changed{}, err
+	}
+	r, err := insert(ctx, tx, action, name, owner, d)
 	if err != nil {
 		return Changed{}, err
 	}
 	fields := append(r.fields(), more...)
-	for _, c := range changes {
+	for _, c := range d.changes {
 		_, f := field(c)
 		fields = append(fields, f)
 	}
-	return r.changed(changes, warnings), tx.Record(ctx, event, r.ref(), fields...)
+	return r.changed(d.changes, warnings), tx.Record(ctx, event, r.ref(), fields...)
 }
 
-// insert writes a new zone with all its RRsets. sum, if known, is that of all
-// RRsets but the SOA.
-func insert(ctx context.Context, tx *act.Tx, action string, name rr.Name, owner string, all []rr.RRset, sum *rr.Accumulator) (row, []rr.Change, error) {
-	r := row{ID: core.NewID("z"), Name: name, Owner: owner, Serial: serialOf(all), Generation: firstGeneration, Created: tx.Now().UnixMicro()}
+// draft is a whole zone, worked out: for a large one that takes longer than
+// the writer should wait, so an import does it before.
+type draft struct {
+	sets    []rr.RRset
+	changes []rr.Change // from nothing
+	text    string      // of the first version
+	rest    rr.Accumulator
+	soa     rr.RRset // not in rest, since its serial may move
+}
+
+func newDraft(name rr.Name, all []rr.RRset) (d draft, err error) {
 	if err := tooLarge(name, len(all)); err != nil {
-		return r, nil, err
+		return d, err
 	}
-	changes := rr.Diff(nil, all)
-	var s sums
-	if sum == nil {
-		s.apply(&r, changes)
-	} else {
-		s.Sets = *sum
-		r.count(all)
+	d.sets, d.changes = all, rr.Diff(nil, all)
+	for _, s := range all {
+		if s.Type == "SOA" {
+			d.soa = s
+			continue
+		}
+		d.rest.Add(s)
 	}
-	if err := s.advance(ctx, tx, &r, action, changes); err != nil {
-		return r, nil, err
+	d.text, err = deltas(d.changes)
+	return d, err
+}
+
+// sum is that of all RRsets, with this SOA.
+func (d draft) sum(soa rr.RRset) *rr.Accumulator {
+	sum := d.rest
+	sum.Add(soa)
+	return &sum
+}
+
+// insert writes a new zone.
+func insert(ctx context.Context, tx *act.Tx, action string, name rr.Name, owner string, d draft) (row, error) {
+	soa, _ := rr.ParseSOA(d.soa.Data[0])
+	r := row{ID: core.NewID("z"), Name: name, Owner: owner, Serial: soa.Serial, Generation: firstGeneration, Created: tx.Now().UnixMicro()}
+	r.recount(d.changes)
+	s := sums{Sets: *d.sum(d.soa)}
+	if err := s.advance(ctx, tx, &r, action, d.changes, d.text); err != nil {
+		return r, err
 	}
 	if err := insertZone(ctx, tx, r, s); err != nil {
-		return r, nil, err
+		return r, err
 	}
-	return r, changes, writeAll(ctx, tx, r, changes)
-}
-
-func (r *row) count(all []rr.RRset) {
-	r.Sets, r.Records = int64(len(all)), 0
-	for _, s := range all {
-		r.Records += int64(len(s.Data))
-	}
-}
-
-func serialOf(all []rr.RRset) uint32 {
-	i := slices.IndexFunc(all, func(s rr.RRset) bool { return s.Type == "SOA" })
-	if i < 0 {
-		return 0
-	}
-	s, _ := rr.ParseSOA(all[i].Data[0])
-	return s.Serial
+	return r, writeAll(ctx, tx, r, d.changes)
 }
 
 // fields says what a new zone is.

@@ -26,7 +26,7 @@ func (z *Zones) remove() act.Declaration {
 				return Changed{}, err
 			}
 			r.Deleted = tx.Now().UnixMicro()
-			if err := commit(ctx, tx, &r, "zone.delete", nil); err != nil {
+			if err := commit(ctx, tx, &r, "zone.delete", nil, nil); err != nil {
 				return Changed{}, err
 			}
 			return r.changed(nil, nil), tx.Record(ctx, "zone.deleted", r.ref(),

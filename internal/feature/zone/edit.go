@@ -203,7 +203,7 @@ func around(ctx context.Context, v *act.View, r row, lines []edit) (map[rr.Key]r
 }
 
 func everything(ctx context.Context, v *act.View, r row) (map[rr.Key]rr.RRset, error) {
-	all, err := sets(ctx, v, r)
+	all, err := unsorted(ctx, v, r)
 	found := make(map[rr.Key]rr.RRset, len(all))
 	for _, s := range all {
 		found[s.Key()] = s
@@ -223,12 +223,34 @@ func plan(lines []Edit, r row, have map[rr.Key]rr.RRset, now time.Time) (changes
 	if err := faults.Err(); err != nil {
 		return nil, nil, 0, err
 	}
-	old := members(have)
-	if changes = rr.Diff(old, members(left)); len(changes) == 0 || onlyOlder(changes, r) {
+	touched := []rr.Key{{Name: r.Name, Type: "SOA"}}
+	for _, e := range edits {
+		touched = append(touched, e.key)
+	}
+	if changes = moved(touched, have, left); len(changes) == 0 || onlyOlder(changes, r) {
 		return nil, left, r.Serial, nil
 	}
 	serial = bump(left, r, now)
-	return rr.Diff(old, members(left)), left, serial, nil
+	return moved(touched, have, left), left, serial, nil
+}
+
+// moved compares the RRsets of these keys.
+func moved(keys []rr.Key, have, left map[rr.Key]rr.RRset) []rr.Change {
+	var old, new []rr.RRset
+	seen := map[rr.Key]bool{}
+	for _, k := range keys {
+		if !seen[k] {
+			seen[k] = true
+			old, new = append(old, having(have, k)), append(new, having(left, k))
+		}
+	}
+	return rr.Diff(old, new)
+}
+
+func having(m map[rr.Key]rr.RRset, k rr.Key) rr.RRset {
+	s := m[k]
+	s.Name, s.Type = k.Name, k.Type
+	return s
 }
 
 // onlyOlder reports a SOA whose one change is a serial that is not greater:
@@ -274,6 +296,9 @@ func (z *Zones) look(ctx context.Context, v *act.View, zone string, lines []Edit
 	if len(faults) > 0 {
 		return nil, valid(left, r.Name)
 	}
+	if len(after) == 0 {
+		return nil, nil
+	}
 	_, before := rr.Validate(members(have), r.Name)
 	return slices.Collect(filter(after, func(f core.Fault) bool { return !slices.Contains(before, f) })), nil
 }
@@ -306,7 +331,7 @@ func (z *Zones) apply(ctx context.Context, tx *act.Tx, action, zone string, line
 func (z *Zones) save(ctx context.Context, tx *act.Tx, r row, action string, serial uint32, changes []rr.Change, warnings core.Faults) (Changed, error) {
 	before := r
 	r.Serial = serial
-	if err := commit(ctx, tx, &r, action, changes); err != nil {
+	if err := commit(ctx, tx, &r, action, changes, nil); err != nil {
 		return Changed{}, err
 	}
 	return r.changed(changes, warnings), record(ctx, tx, before, r, changes)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"slices"
 
 	"hostward/internal/act"
 	"hostward/internal/core"
@@ -23,8 +24,8 @@ type ImportIn struct {
 
 // parsed is what Prepare made of the file.
 type parsed struct {
-	zone     *rr.Zone
-	sum      rr.Accumulator // of all RRsets but the SOA, whose serial may move
+	draft
+	origin   rr.Name
 	warnings core.Faults
 	digest   string // SHA-256 of the file
 }
@@ -37,7 +38,7 @@ func (z *Zones) importFile() act.Declaration {
 		Target:  z.importTarget,
 		Prepare: z.parse,
 		Run: func(ctx context.Context, tx *act.Tx, in ImportIn) (Changed, error) {
-			r, there, err := byName(ctx, &tx.View, in.parsed.zone.Origin)
+			r, there, err := byName(ctx, &tx.View, in.parsed.origin)
 			if err != nil {
 				return Changed{}, err
 			}
@@ -107,16 +108,8 @@ func check(file *rr.Zone, digest string) (*parsed, error) {
 	if len(faults) > 0 {
 		return nil, &core.Error{Code: core.Invalid, Public: "the zone file does not make a valid zone; nothing was imported", Faults: first(faults, 10)}
 	}
-	if err := tooLarge(file.Origin, len(file.Sets)); err != nil {
-		return nil, err
-	}
-	p := &parsed{zone: file, digest: digest, warnings: append(file.Notes, warnings...)}
-	for _, s := range file.Sets {
-		if s.Type != "SOA" {
-			p.sum.Add(s)
-		}
-	}
-	return p, nil
+	d, err := newDraft(file.Origin, file.Sets)
+	return &parsed{draft: d, origin: file.Origin, digest: digest, warnings: append(file.Notes, warnings...)}, err
 }
 
 func first[T any](list []T, n int) []T { return list[:min(n, len(list))] }
@@ -124,64 +117,56 @@ func first[T any](list []T, n int) []T { return list[:min(n, len(list))] }
 // fromFile makes a new zone of a file; its serial stays as it is.
 func (z *Zones) fromFile(ctx context.Context, tx *act.Tx, in ImportIn) (Changed, error) {
 	p := in.parsed
-	if err := z.claim(ctx, &tx.View, p.zone.Origin, in.Owner); err != nil {
+	if err := z.claim(ctx, &tx.View, p.origin, in.Owner); err != nil {
 		if core.CodeOf(err) == core.Conflict && !in.Replace {
 			err = core.Errorf(core.Conflict, "%s; if the zone is yours, import it with replace", core.AsError(err).Sentence())
 		}
 		return Changed{}, err
 	}
-	sum := p.sum
-	for _, s := range p.zone.Sets {
-		if s.Type == "SOA" {
-			sum.Add(s)
-		}
-	}
-	r, changes, err := insert(ctx, tx, "zone.import", p.zone.Origin, in.Owner, p.zone.Sets, &sum)
+	r, err := insert(ctx, tx, "zone.import", p.origin, in.Owner, p.draft)
 	if err != nil {
 		return Changed{}, err
 	}
-	return r.changed(changes, p.warnings), tx.Record(ctx, "zone.imported", r.ref(), append(r.fields(), p.fields(changes)...)...)
+	return r.changed(p.changes, p.warnings), tx.Record(ctx, "zone.imported", r.ref(), append(r.fields(), p.fields(p.changes)...)...)
 }
 
 // replace makes the records of an existing zone those of the file.
 func (z *Zones) replace(ctx context.Context, tx *act.Tx, r row, p *parsed) (Changed, error) {
-	old, err := sets(ctx, &tx.View, r)
+	old, err := unsorted(ctx, &tx.View, r)
 	if err != nil {
 		return Changed{}, err
 	}
-	changes := rr.Diff(old, p.zone.Sets)
+	changes := rr.Diff(old, p.sets)
 	if len(changes) == 0 || onlyOlder(changes, r) {
 		return r.changed(nil, p.warnings), nil
 	}
 	before := r
-	changes, r.Serial = counted(changes, old, r, tx)
-	if err := commit(ctx, tx, &r, "zone.import", changes); err != nil {
+	changes, soa, serial := counted(changes, old, r, tx)
+	r.Serial = serial
+	if err := commit(ctx, tx, &r, "zone.import", changes, p.sum(soa)); err != nil {
 		return Changed{}, err
 	}
 	fields := append(p.fields(changes), act.Field{Name: "serial", Old: ptr(number(before.Serial)), New: ptr(number(r.Serial))})
 	return r.changed(changes, p.warnings), tx.Record(ctx, "zone.imported", r.ref(), fields...)
 }
 
-// counted gives a change the next serial and returns it again.
-func counted(changes []rr.Change, old []rr.RRset, r row, tx *act.Tx) ([]rr.Change, uint32) {
-	soaKey := rr.Key{Name: r.Name, Type: "SOA"}
-	left := map[rr.Key]rr.RRset{}
-	var before []rr.RRset
-	for _, s := range old {
-		if s.Key() == soaKey {
-			left[soaKey], before = s, []rr.RRset{s}
-		}
+// counted gives a change the next serial. It returns the change, the SOA that
+// it leaves, and the serial.
+func counted(changes []rr.Change, old []rr.RRset, r row, tx *act.Tx) ([]rr.Change, rr.RRset, uint32) {
+	k := rr.Key{Name: r.Name, Type: "SOA"}
+	before := rr.RRset{Name: k.Name, Type: k.Type}
+	if i := slices.IndexFunc(old, func(s rr.RRset) bool { return s.Key() == k }); i >= 0 {
+		before = old[i]
 	}
-	rest := make([]rr.Change, 0, len(changes)+1)
-	for _, c := range changes {
-		if c.Key() == soaKey {
-			left[soaKey] = c.New
-			continue
+	left := map[rr.Key]rr.RRset{k: before}
+	rest := slices.DeleteFunc(slices.Clone(changes), func(c rr.Change) bool {
+		if c.Key() == k {
+			left[k] = c.New
 		}
-		rest = append(rest, c)
-	}
+		return c.Key() == k
+	})
 	serial := bump(left, r, tx.Now())
-	return append(rr.Diff(before, members(left)), rest...), serial
+	return append(rr.Diff([]rr.RRset{before}, members(left)), rest...), left[k], serial
 }
 
 // maxFields bounds how many RRsets an import's record names one by one: above

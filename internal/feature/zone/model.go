@@ -1,6 +1,7 @@
 package zone
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -108,7 +109,8 @@ type delta struct {
 	New *rr.RRset `json:"new,omitempty"` // absent: it is gone
 }
 
-func deltas(changes []rr.Change) []delta {
+// deltas is the text that zone_version keeps of a change.
+func deltas(changes []rr.Change) (string, error) {
 	out := make([]delta, len(changes))
 	for i, c := range changes {
 		if len(c.Old.Data) > 0 {
@@ -118,7 +120,8 @@ func deltas(changes []rr.Change) []delta {
 			out[i].New = &c.New
 		}
 	}
-	return out
+	text, err := json.Marshal(out)
+	return string(text), err
 }
 
 // ends returns both ends of a delta; the absent one has no data.

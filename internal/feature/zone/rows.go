@@ -58,6 +58,12 @@ func live(ctx context.Context, v *act.View, text string) (row, error) {
 
 // sets returns all RRsets of the zone's live generation, in order.
 func sets(ctx context.Context, v *act.View, r row) ([]rr.RRset, error) {
+	all, err := unsorted(ctx, v, r)
+	rr.SortRRsets(all)
+	return all, err
+}
+
+func unsorted(ctx context.Context, v *act.View, r row) ([]rr.RRset, error) {
 	all := make([]rr.RRset, 0, r.Sets)
 	const q = `SELECT name, type, ttl, data FROM zone_rrset WHERE zone_id = $1 AND generation = $2`
 	err := v.Each(ctx, q, []any{r.ID, r.Generation}, func(scan func(dest ...any) error) error {
@@ -65,7 +71,6 @@ func sets(ctx context.Context, v *act.View, r row) ([]rr.RRset, error) {
 		all = append(all, s)
 		return err
 	})
-	rr.SortRRsets(all)
 	return all, err
 }
 
