@@ -43,6 +43,9 @@ type Seen struct {
 // or a later epoch, than the database holds, and ledger.ErrNotAppendOnly when
 // one has seen another history: serve must not start then (SPEC L8). A witness
 // that cannot be asked does not stop the start; Seen says so.
+//
+// It comes before the first record of the new run: a record on top of a
+// rolled-back data folder is a second history, signed with the log's key.
 func (f *Follower) CheckStart(ctx context.Context, held Held) ([]Seen, error) {
 	if err := f.checkDisk(ctx, held); err != nil {
 		return nil, err
