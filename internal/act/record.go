@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,15 +44,21 @@ func (b *Bus) failure(r *request, started *ledger.Entry, err error) *ledger.Entr
 	return started
 }
 
-// outcome writes how a call ended badly. The sentence is the caller's: causes
-// may hold what must not be kept.
+// outcome writes how a call ended badly. The sentence is the caller's, without
+// the values of broken fields: causes and what people typed may hold what must
+// not be kept for ever, a person's name or a password in the wrong field (SPEC L5).
 func outcome(e *ledger.Entry, err error) {
 	public := core.AsError(err)
 	e.Outcome, e.Code = ledger.Refused, public.Code
 	if public.Code == core.Internal || public.Code == core.Unavailable {
 		e.Outcome = ledger.Failed
 	}
-	sentence := public.Sentence()
+	told := *public
+	told.Faults = slices.Clone(public.Faults)
+	for i := range told.Faults {
+		told.Faults[i].Value = ""
+	}
+	sentence := told.Sentence()
 	if errors.Is(err, errForeign) {
 		sentence = errForeign.Error()
 	}
