@@ -1,9 +1,14 @@
 package ledger_test
 
 import (
+	"cmp"
 	"context"
+	"os"
+	"strconv"
 	"testing"
+	"time"
 
+	"hostward/internal/core"
 	"hostward/internal/ledger"
 )
 
@@ -63,4 +68,73 @@ func BenchmarkDecode(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// bigWorld is a sealed log of as many records as HOSTWARD_BENCH_RECORDS says.
+func bigWorld(b *testing.B) *world {
+	size, err := strconv.Atoi(cmp.Or(os.Getenv("HOSTWARD_BENCH_RECORDS"), "20000"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := newWorld(b)
+	heads := ledger.NewHeads()
+	for at := 0; at < size; at += 2000 {
+		w.append(w.entries(at, at+2000)...)
+		if at%20000 == 0 {
+			w.heads(heads)
+		}
+	}
+	w.seal()
+	return w
+}
+
+func BenchmarkBig(b *testing.B) {
+	w := bigWorld(b)
+	b.Run("verify", func(b *testing.B) {
+		for b.Loop() {
+			r := w.verify(func(o *ledger.VerifyOptions) { o.Thorough = false })
+			if !r.OK() {
+				b.Fatal(r.Findings[0])
+			}
+			b.ReportMetric(float64(r.Records)/r.Took.Seconds(), "records/s")
+		}
+	})
+	for name, f := range map[string]ledger.Filter{
+		"everything":   {},
+		"class":        {Classes: []string{"authentication"}},
+		"class-none":   {Classes: []string{"authentication"}, Outcomes: []ledger.Outcome{ledger.Done}},
+		"action-rare":  {Actions: []string{ledger.HeadsAction}},
+		"actor":        {Actor: "a_3"},
+		"actor-none":   {Actor: "a_nobody"},
+		"name":         {Name: "kund7"},
+		"address":      {Address: "192.0.2.9"},
+		"address-none": {Address: "192.0.2.99"},
+		"object":       {Object: core.Ref{Kind: "zone", ID: "z_6"}},
+		"refused":      {Outcomes: []ledger.Outcome{ledger.Refused}},
+		"text":         {Text: "host17.example.org"},
+		"text-none":    {Text: "nowhere to be found"},
+		"first-minute": {From: began, To: began.Add(time.Minute)},
+		"text-and-old": {Text: "host17", To: began.Add(time.Hour)},
+		"all-together": {Classes: []string{"dns"}, Outcomes: []ledger.Outcome{ledger.Done}, Actor: "a_3", Doors: []string{"rest"}, Text: "host33"},
+	} {
+		b.Run("list/"+name, func(b *testing.B) {
+			for b.Loop() {
+				w.list(ledger.Everything, f)
+			}
+		})
+	}
+	b.Run("list/tenant", func(b *testing.B) {
+		for b.Loop() {
+			w.list(ledger.Scope{Tenants: []string{"a_3"}}, ledger.Filter{Outcomes: []ledger.Outcome{ledger.Refused}})
+		}
+	})
+	b.Run("histogram", func(b *testing.B) {
+		for b.Loop() {
+			w.read(func(r ledger.Reader) error {
+				_, err := w.browser().Histogram(b.Context(), r, ledger.Everything,
+					ledger.Filter{From: began.Truncate(time.Hour), To: began.Truncate(time.Hour).Add(480 * time.Hour)}, 48)
+				return err
+			})
+		}
+	})
 }

@@ -325,12 +325,19 @@ func (b *block) add(l *Leaf) {
 // times is how many attempts the record stands for.
 func (l *Leaf) times() int64 { return int64(max(l.Count, 1)) }
 
-// summarise writes the summary of each block that ends in [from, next).
-func summarise(ctx context.Context, tx Tx, from, next int64) error {
+// summarise writes the summary of each block that ends in [from, next): one
+// of ready, or one made of the records in the database.
+func summarise(ctx context.Context, tx Tx, from, next int64, ready []*block) error {
 	for number := from / BlockSize; (number+1)*BlockSize <= next; number++ {
-		b, err := readBlock(ctx, tx, number)
-		if err != nil {
-			return fmt.Errorf("summing up block %d: %w", number, err)
+		var b *block
+		if at := slices.IndexFunc(ready, func(b *block) bool { return b.number == number }); at >= 0 {
+			b = ready[at]
+		}
+		if b == nil {
+			var err error
+			if b, err = readBlock(ctx, tx, number); err != nil {
+				return fmt.Errorf("summing up block %d: %w", number, err)
+			}
 		}
 		if len(b.counts) == 0 {
 			continue

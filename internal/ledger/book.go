@@ -44,6 +44,8 @@ type Book struct {
 	next    int64
 	objects map[core.Ref]*end
 	tenants map[string]*end
+	periods map[string]bool // known to ledger_period
+	block   *block          // the one that is being filled, if all of it was seen
 	texts   texts
 }
 
@@ -62,6 +64,8 @@ func (b *Book) Forget() {
 	b.loaded = false
 	b.objects = map[core.Ref]*end{}
 	b.tenants = map[string]*end{}
+	b.periods = map[string]bool{}
+	b.block = nil
 }
 
 // Receipt says where a record went.
@@ -136,7 +140,7 @@ func (b *Book) appendBatch(ctx context.Context, tx Tx, entries []*Entry) ([]Rece
 	if err := b.write(ctx, tx, &w); err != nil {
 		return nil, err
 	}
-	return receipts, summarise(ctx, tx, first, b.next)
+	return receipts, summarise(ctx, tx, first, b.next, w.blocks)
 }
 
 // load finds the next index.
@@ -186,7 +190,7 @@ func (b *Book) record(ctx context.Context, tx Tx, e *Entry, w *pages) (Receipt, 
 		if err != nil {
 			return Receipt{}, err
 		}
-		if w.personal, err = b.seal(ctx, b.next, &l, &p, w.personal); err != nil {
+		if w.personal, err = b.seal(ctx, b.next, &l, &p, w.personal, &w.periods); err != nil {
 			return Receipt{}, err
 		}
 		for _, k := range l.Objects {
@@ -229,6 +233,7 @@ func (b *Book) chain(ctx context.Context, r Reader, l *Leaf, events []Event, w *
 	}
 	hash := LeafHash(leaf)
 	b.moveEnds(l, hexHash(hash), w)
+	b.sum(l, w)
 	w.entries = append(w.entries, entryRow{b.next, l.ID, leaf})
 	return hash, nil
 }
@@ -265,6 +270,22 @@ func (b *Book) linkTenants(ctx context.Context, r Reader, l *Leaf, touched map[s
 		l.Tenants = append(l.Tenants, TenantLink{ID: id, N: at.n + 1, Prev: at.leaf})
 	}
 	return nil
+}
+
+// sum adds l to the summary of its block, so that a block of which all was
+// seen need not be read again.
+func (b *Book) sum(l *Leaf, w *pages) {
+	if b.next%BlockSize == 0 {
+		b.block = newBlock(b.next / BlockSize)
+	}
+	if b.block == nil {
+		return
+	}
+	b.block.add(l)
+	if (b.next+1)%BlockSize == 0 {
+		w.blocks = append(w.blocks, b.block)
+		b.block = nil
+	}
 }
 
 func (b *Book) moveEnds(l *Leaf, hash string, w *pages) {

@@ -50,15 +50,14 @@ func (o Opening) Commit() string {
 // The parts of a record's personal values; each is one row of ledger_personal
 // with the id seq*8+part.
 const (
-	partActor  = 0 // actor.name; blind by the name
+	partActor  = 0 // actor.name and personal fields of events; blind by the name
 	partBy     = 1 // by.name; blind by the name
 	partSource = 2 // ip, agent; blind by the address
-	partFields = 3 // personal fields of events
 )
 
 // secrets is the personal side of one record.
 type secrets struct {
-	parts [4][]Opening
+	parts [3][]Opening
 }
 
 func (p *secrets) add(part int, path, value string) string {
@@ -84,11 +83,11 @@ func periodOf(part int, class string, micros int64) string {
 }
 
 // blindText is the text by which a part is looked up, "" for none.
-func blindText(part int, openings []Opening) string {
-	switch {
-	case part <= partBy:
+func blindText(openings []Opening) string {
+	switch openings[0].Path {
+	case "actor.name", "by.name":
 		return blindName(openings[0].Value)
-	case part == partSource && openings[0].Path == "ip":
+	case "ip":
 		return blindAddress(openings[0].Value)
 	}
 	return ""
@@ -139,7 +138,7 @@ type personalRow struct {
 
 // seal encrypts what a record keeps apart. A period whose key is destroyed
 // takes no more values: they count as erased from the start.
-func (b *Book) seal(ctx context.Context, seq int64, l *Leaf, p *secrets, rows []personalRow) ([]personalRow, error) {
+func (b *Book) seal(ctx context.Context, seq int64, l *Leaf, p *secrets, rows []personalRow, periods *[]personalRow) ([]personalRow, error) {
 	for part, openings := range p.parts {
 		if len(openings) == 0 {
 			continue
@@ -153,12 +152,16 @@ func (b *Book) seal(ctx context.Context, seq int64, l *Leaf, p *secrets, rows []
 		if err != nil {
 			return nil, fmt.Errorf("sealing the personal values of %s: %w", l.ID, err)
 		}
-		if text := blindText(part, openings); text != "" {
+		if text := blindText(openings); text != "" {
 			if row.blind, err = b.keys.Blind(ctx, row.period, text); err != nil {
 				return nil, fmt.Errorf("hiding a look-up key of %s: %w", l.ID, err)
 			}
 		}
 		rows = append(rows, row)
+		if !b.periods[row.period] {
+			b.periods[row.period] = true
+			*periods = append(*periods, row)
+		}
 	}
 	return rows, nil
 }

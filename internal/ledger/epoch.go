@@ -168,5 +168,5 @@ func (b *Book) OpenEpoch(ctx context.Context, tx Tx, p Recovery) error {
 	if err != nil {
 		return fmt.Errorf("opening epoch %d: %w", p.Epoch.Number, err)
 	}
-	return summarise(ctx, tx, next, p.Epoch.Base)
+	return summarise(ctx, tx, next, p.Epoch.Base, nil)
 }

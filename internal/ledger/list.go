@@ -184,21 +184,23 @@ func blindAddress(s string) string {
 	return strings.ToLower(storable(s))
 }
 
-// readPeriods lists the periods in use, by steps through their index.
+// readPeriods lists the periods in use.
 func readPeriods(ctx context.Context, r Reader) ([]string, error) {
+	rows, err := r.Query(ctx, `SELECT period FROM ledger_period`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
 	var list []string
-	for last := ""; ; {
-		var next sql.NullString
-		err := r.QueryRow(ctx, `SELECT MIN(period) FROM ledger_personal WHERE period > $1`, last).Scan(&next)
-		if err != nil {
+	for rows.Next() {
+		var p string
+		if err := rows.Scan(&p); err != nil {
 			return nil, err
 		}
-		if !next.Valid {
-			return list, nil
-		}
-		last = next.String
-		list = append(list, last)
+		list = append(list, p)
 	}
+	slices.Sort(list)
+	return list, rows.Err()
 }
 
 // run calls each for every match, newest first, until it says enough, the log

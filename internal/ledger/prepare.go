@@ -124,7 +124,7 @@ func (f Field) commit(path string, p *secrets) Field {
 		}
 		s := storable(*v)
 		if f.Personal {
-			s = p.add(partFields, path+suffix, s)
+			s = p.add(partActor, path+suffix, s)
 		}
 		return &s
 	}

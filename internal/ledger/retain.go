@@ -141,8 +141,8 @@ func (e Erasure) Events() []Event {
 }
 
 // DropKeys destroys the keys of the periods that are over, so that copies in
-// backups are unreadable too. Call it after COMMIT; if it is not reached, the
-// next Erase names the periods again.
+// backups are unreadable too. Call it after COMMIT, and ForgetPeriods in a later
+// transaction; what is not reached, the next Erase names again.
 func (e Erasure) DropKeys(ctx context.Context, keys Keys) error {
 	var errs []error
 	for _, p := range e.Over {
@@ -181,7 +181,7 @@ func Erase(ctx context.Context, tx Tx, now time.Time, rules Rules, limit int) (E
 			return e, nil
 		}
 	}
-	e.Over, err = over(ctx, tx, now, rules)
+	e.Over, err = over(ctx, tx, now, rules, periods)
 	return e, err
 }
 
@@ -226,7 +226,11 @@ func dueInTail(ctx context.Context, r Reader, from, before int64) (int64, error)
 
 // erase deletes rows of one period below a seq.
 func (e *Erasure) erase(ctx context.Context, tx Tx, period string, bound int64, holds []span, limit int) error {
-	for after := int64(-1); limit > 0; {
+	after, err := firstOf(ctx, tx, period)
+	if err != nil {
+		return err
+	}
+	for after--; limit > 0; {
 		ids, err := readIDs(ctx, tx, period, after, bound*8, min(limit, 512))
 		if err != nil || len(ids) == 0 {
 			return err
@@ -251,6 +255,11 @@ func (e *Erasure) erase(ctx context.Context, tx Tx, period string, bound int64, 
 	return nil
 }
 
+func firstOf(ctx context.Context, r Reader, period string) (id int64, err error) {
+	return id, r.QueryRow(ctx, `SELECT first FROM ledger_period WHERE period = $1`, period).Scan(&id)
+}
+
+// readIDs reads along the primary key: rows of one period lie within a month.
 func readIDs(ctx context.Context, r Reader, period string, after, below int64, limit int) ([]int64, error) {
 	rows, err := r.Query(ctx, `SELECT id FROM ledger_personal WHERE period = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4`,
 		period, after, below, limit)
@@ -285,25 +294,34 @@ func isHeld(ctx context.Context, r Reader, seq int64, holds []span) (bool, error
 }
 
 // over lists the periods whose last day is due and that have no row left.
-func over(ctx context.Context, r Reader, now time.Time, rules Rules) ([]string, error) {
-	var first sql.NullInt64
-	if err := r.QueryRow(ctx, `SELECT MIN(first_time) FROM ledger_block`).Scan(&first); err != nil || !first.Valid {
-		return nil, err
-	}
-	inUse, err := readPeriods(ctx, r)
-	if err != nil {
-		return nil, err
-	}
+// A clock that went back may have spread a period's rows, so the
+// whole table is asked, once in the life of each period.
+func over(ctx context.Context, tx Tx, now time.Time, rules Rules, periods []string) ([]string, error) {
 	var list []string
-	start := time.UnixMicro(first.Int64).UTC()
-	for m := time.Date(start.Year(), start.Month(), 1, 0, 0, 0, 0, time.UTC); m.Before(now); m = m.AddDate(0, 1, 0) {
-		for _, kind := range []string{KindAddress, KindIdentity, KindRecord} {
-			keep := rules.of(kind)
-			period := kind + "/" + m.Format("2006-01")
-			if keep > 0 && !m.AddDate(0, 1, 0).Add(keep).After(now) && !slices.Contains(inUse, period) {
-				list = append(list, period)
-			}
+	for _, p := range periods {
+		keep := rules.of(kindOf(p))
+		m, err := time.Parse("2006-01", p[strings.IndexByte(p, '/')+1:])
+		if err != nil || keep == 0 || m.AddDate(0, 1, 0).Add(keep).After(now) {
+			continue
+		}
+		var left bool
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM ledger_personal WHERE period = $1)`, p).Scan(&left); err != nil {
+			return nil, fmt.Errorf("looking for values of %s: %w", p, err)
+		}
+		if !left {
+			list = append(list, p)
 		}
 	}
 	return list, nil
+}
+
+// ForgetPeriods takes periods whose keys are destroyed off the list. Until it
+// has run, Erase names them again.
+func ForgetPeriods(ctx context.Context, tx Tx, periods []string) error {
+	for _, p := range periods {
+		if _, err := tx.Exec(ctx, `DELETE FROM ledger_period WHERE period = $1`, p); err != nil {
+			return fmt.Errorf("forgetting the period %s: %w", p, err)
+		}
+	}
+	return nil
 }

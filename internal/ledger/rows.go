@@ -16,6 +16,8 @@ type pages struct {
 	blobs    []blobRow
 	objects  []core.Ref // whose ends moved
 	tenants  []string
+	periods  []personalRow // whose periods may be new
+	blocks   []*block
 }
 
 type entryRow struct {
@@ -113,6 +115,12 @@ func (b *Book) write(ctx context.Context, tx Tx, w *pages) error {
 	})
 	if err != nil {
 		return fmt.Errorf("writing personal values: %w", err)
+	}
+	for _, r := range w.periods {
+		_, err := tx.Exec(ctx, `INSERT INTO ledger_period (period, first) VALUES ($1, $2) ON CONFLICT (period) DO NOTHING`, r.period, r.id)
+		if err != nil {
+			return fmt.Errorf("writing a period: %w", err)
+		}
 	}
 	if err := b.writeBlobs(ctx, tx, w.blobs); err != nil {
 		return err

@@ -127,7 +127,8 @@ func (v *verification) personal(ctx context.Context, r Reader, seq int64, l *Lea
 	if err != nil {
 		return err
 	}
-	for path, commitment := range wanted {
+	for _, path := range sortedKeys(wanted) {
+		commitment := wanted[path]
 		period := periodOf(partOf(path), l.Class, l.Time)
 		o, ok := have[path]
 		switch {
@@ -198,14 +199,12 @@ func allCommitments(ctx context.Context, r Reader, l *Leaf) (map[string]string, 
 // partOf is the part of a record's personal values that a path belongs to.
 func partOf(path string) int {
 	switch path {
-	case "actor.name":
-		return partActor
 	case "by.name":
 		return partBy
 	case "ip", "agent":
 		return partSource
 	}
-	return partFields
+	return partActor
 }
 
 // compareBlobs recomputes the digests of long differences.

@@ -52,7 +52,13 @@ CREATE TABLE ledger_personal (
 	sealed BLOB NOT NULL
 );
 CREATE INDEX ledger_personal_blind ON ledger_personal (blind, id);
-CREATE INDEX ledger_personal_period ON ledger_personal (period, id);
+
+-- The periods in use and the id of the first row of each.
+-- frame: table=ledger_period
+CREATE TABLE ledger_period (
+	period TEXT PRIMARY KEY,
+	first  BIGINT NOT NULL
+);
 
 -- Field differences that are too long for a leaf, named by their SHA-256.
 -- seq is the newest leaf that names them.
