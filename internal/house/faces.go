@@ -93,6 +93,9 @@ func (h *House) ready(ctx context.Context) bool {
 func (h *House) seal(ctx context.Context) web.Ledger {
 	s, err := h.logStatus(ctx)
 	out := web.Ledger{Records: uint64(s.Records), Sealed: uint64(s.Sealed), Root: s.Root, Stopped: h.stalled()}
+	if at := h.sealedAt.Load(); at != nil {
+		out.SealedAt = *at
+	}
 	for _, w := range s.Witnesses {
 		if w.Size > 0 && w.Error == "" {
 			out.Witnesses++

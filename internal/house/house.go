@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -76,6 +77,7 @@ type House struct {
 	stopped     sync.Once
 	stale       string // why sealing stands still, see sealing
 	staleMu     sync.Mutex
+	sealedAt    atomic.Pointer[time.Time]
 }
 
 func (c *Config) defaults() error {
@@ -261,6 +263,7 @@ func (h *House) start(ctx, background context.Context) error {
 		}
 	}
 	h.running.Go(func() { h.Sealer.Run(background) })
+	h.running.Go(func() { h.followSeal(background) })
 	if err := h.recordStart(ctx); err != nil {
 		return fmt.Errorf("putting the start on record: %w", err)
 	}

@@ -50,6 +50,9 @@ func (h *House) verify(ctx context.Context) (actionlog.Report, error) {
 	if err != nil {
 		return actionlog.Report{}, err
 	}
+	if err := h.Sealer.Seal(ctx); err != nil { // so that the verdict covers what was done a moment ago
+		h.Log.Warn("verifying without sealing first", "error", err)
+	}
 	r, err := ledger.Verify(ctx, o)
 	if err != nil {
 		return actionlog.Report{}, core.Wrap(core.Unavailable, err, "the log could not be verified: "+err.Error())
@@ -128,6 +131,21 @@ func shownWitness(w witness.State) actionlog.Witness {
 		out.At = w.At.UTC().Format(time.RFC3339)
 	}
 	return out
+}
+
+// followSeal notes when each checkpoint was signed, for people to read.
+func (h *House) followSeal(ctx context.Context) {
+	checkpoints, end := h.Sealer.Subscribe()
+	defer end()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-checkpoints:
+			now := h.Clock()
+			h.sealedAt.Store(&now)
+		}
+	}
 }
 
 // stalled says why sealing stands still, "" while it works.
