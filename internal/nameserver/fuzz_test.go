@@ -263,3 +263,31 @@ func BenchmarkRespond(b *testing.B) {
 		})
 	}
 }
+
+func TestAMistakeOfOursCostsOnePacketAndIsCounted(t *testing.T) {
+	r := loaded(t, "")
+	zones := r.zones
+	r.zones = func() *table[*slot] { panic("a mistake") }
+	question := packet(t, "www.university.example.", dns.TypeA, nil)
+	if a := r.guarded(question, nil, false); a != nil || r.count.panics.Load() != 1 {
+		t.Errorf("answer %x, %d counted", a, r.count.panics.Load())
+	}
+	r.zones = zones
+	if a := r.guarded(question, nil, false); a == nil || a[3]&15 != rcodeOK {
+		t.Errorf("the next packet: %x", a)
+	}
+}
+
+func TestVersionIsThatOfTheImage(t *testing.T) {
+	s, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	soa := rr.RRset{Name: "z.test.", Type: "SOA", TTL: 60, Data: []string{"ns. h. 1 2 3 4 5"}}
+	if err := s.Apply(t.Context(), []ChangeSet{{Zone: "z.test.", Version: 9, Full: true, Set: []rr.RRset{soa}}}); err != nil {
+		t.Fatal(err)
+	}
+	if s.Version("z.test.") != 9 || s.Version("other.test.") != 0 {
+		t.Errorf("versions %d, %d", s.Version("z.test."), s.Version("other.test."))
+	}
+}

@@ -425,3 +425,61 @@ func TestAccumulatorIsIncremental(t *testing.T) {
 		t.Error("the TTL makes no difference")
 	}
 }
+
+func TestGroupMakesSetsOfRecordsAndBack(t *testing.T) {
+	records := []rr.Record{
+		{"b.z.", 60, "A", "192.0.2.2"}, {"a.z.", 60, "TXT", `"x"`}, {"b.z.", 30, "A", "192.0.2.1"}, {"b.z.", 60, "A", "192.0.2.2"},
+		{"z.", 60, "NS", "ns."}, {"z.", 60, "A", "192.0.2.3"}, {"z.", 60, "SOA", "a. b. 1 2 3 4 5"},
+	}
+	sets, mixed := rr.Group(records)
+	want := []rr.RRset{
+		{"z.", "SOA", 60, []string{"a. b. 1 2 3 4 5"}}, {"z.", "NS", 60, []string{"ns."}}, {"z.", "A", 60, []string{"192.0.2.3"}},
+		{"a.z.", "TXT", 60, []string{`"x"`}}, {"b.z.", "A", 30, []string{"192.0.2.1", "192.0.2.2"}},
+	}
+	if d := cmp.Diff(want, sets); d != "" {
+		t.Error(d)
+	}
+	if len(mixed) != 1 || mixed[0].String() != "b.z. A" {
+		t.Errorf("mixed %v", mixed)
+	}
+	if got := sets[4].Records(); len(got) != 2 || got[1].String() != "b.z. 30 IN A 192.0.2.2" {
+		t.Errorf("records %v", got)
+	}
+	if !slices.IsSortedFunc(sets, func(a, b rr.RRset) int { return a.Key().Compare(b.Key()) }) {
+		t.Error("SortRRsets and Key.Compare differ")
+	}
+}
+
+func TestSOAReadsBack(t *testing.T) {
+	const data = `ns.z. dns\.admin.z. 2026112201 7200 3600 1209600 3600`
+	soa, ok := rr.ParseSOA(data)
+	if !ok || soa.Serial != 2026112201 || soa.Minimum != 3600 || soa.String() != data {
+		t.Errorf("%+v, %v", soa, ok)
+	}
+	for _, bad := range []string{"", "a. b. 1 2 3 4", "a. b. 1 2 3 4 -5"} {
+		if _, ok := rr.ParseSOA(bad); ok {
+			t.Errorf("%q was taken", bad)
+		}
+	}
+}
+
+func TestParseTTL(t *testing.T) {
+	for in, want := range map[string]uint32{"0": 0, "2147483647": rr.MaxTTL, "1h30m": 5400, "2W": 1209600, "1d12": 86412} {
+		if got, err := rr.ParseTTL(in); err != nil || got != want {
+			t.Errorf("%q: %d, %v", in, got, err)
+		}
+	}
+	for _, bad := range []string{"", "h", "1x", "-1", "2147483648", "4000w", "1h2147483647"} {
+		if got, err := rr.ParseTTL(bad); core.CodeOf(err) != core.Invalid {
+			t.Errorf("%q: %d, %v", bad, got, err)
+		}
+	}
+}
+
+func TestUnpackRefusesWhatIsNoData(t *testing.T) {
+	for typ, wire := range map[string]string{"A": "\x01\x02\x03", "AAAA": "", "MX": "\x00\x0a\x04mai", "SOA": "\x00", "NAPTR": "\x00\x01\x00\x01\x05a", "ANY": "x"} {
+		if d, err := rr.Unpack(typ, []byte(wire)); core.CodeOf(err) != core.Invalid {
+			t.Errorf("%s %q: %q, %v", typ, wire, d, err)
+		}
+	}
+}

@@ -95,8 +95,21 @@ func (c *check) insert(s RRset) {
 	n.order = append(n.order, s.Type)
 }
 
-func (c *check) fault(k Key, accepted string) { c.faults.Add(c.zone.field(k), "", accepted) }
-func (c *check) warn(k Key, text string)      { c.warnings.Add(c.zone.field(k), "", text) }
+func (c *check) fault(k Key, accepted string) { c.add(&c.faults, k, accepted) }
+func (c *check) warn(k Key, text string)      { c.add(&c.warnings, k, text) }
+
+// mostFindings keeps a report readable when one mistake, such as a wrong
+// origin, breaks every record.
+const mostFindings = 100
+
+func (c *check) add(to *core.Faults, k Key, text string) {
+	switch {
+	case len(*to) < mostFindings:
+		to.Add(c.zone.field(k), "", text)
+	case len(*to) == mostFindings:
+		to.Add("", "", fmt.Sprintf("only the first %d are listed", mostFindings))
+	}
+}
 
 // apex: one SOA and at least one NS (RFC 1035 5.2, RFC 1034 4.2.1).
 func (c *check) apex() {

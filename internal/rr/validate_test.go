@@ -118,3 +118,11 @@ func TestSampleWithBrokenCNAMEIsNamedWithItsLine(t *testing.T) {
 	faults, _ := z.Validate()
 	expect(t, "fault", seen(faults), "line 6, www.broken.example. CNAME")
 }
+
+func TestOneMistakeDoesNotFillTheReport(t *testing.T) {
+	z := parse(t, head+"$GENERATE 1-500 h$ A 192.0.2.1\n")
+	faults, _ := rr.Validate(z.Sets, "other.example.")
+	if len(faults) != 101 || !strings.Contains(faults[100].Accepted, "only the first 100") {
+		t.Errorf("%d faults, the last %v", len(faults), faults[len(faults)-1])
+	}
+}
