@@ -141,7 +141,7 @@ func (f *Face) do(v *visit) {
 func kept(op *act.Op, values url.Values, uploads map[string]string) map[string]string {
 	all := map[string]string{}
 	for _, p := range op.Input {
-		if handle := values.Get("_upload." + p.Name); p.Type == "file" && handle != "" {
+		if handle := values.Get("_upload." + p.Name); p.Type == "file" && handle != "" && values.Get(p.Name) == "" {
 			all[p.Name] = handle
 		}
 	}

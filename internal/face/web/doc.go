@@ -101,7 +101,7 @@
 //	{{.Form "zone.settings" "zone!" .Path.zone "ttl" $zone.TTL "_expect" (.Version "zone")}}
 //
 // Fields come from the operation's input: name, doc sentence, rule, form tag.
-// Pairs fill them in; a name ending in "!" is fixed and hidden. Steering pairs:
+// Pairs fill them in, a list of structs the rows of a list of objects; a name ending in "!" is fixed and hidden. Steering pairs:
 // "_next" where a success leads (default: the page of the changed object),
 // "_submit" the button's word, "_expect" the version last seen (a change in
 // between answers "changed meanwhile"), "_preview" "no" to leave the preview

@@ -19,6 +19,9 @@ var initials = map[string]string{
 
 // human makes words of a name: "defaultTTL" and "default_ttl" are "Default TTL".
 func human(name string) string {
+	if strings.Contains(name, ". ") { // the key of an RRset: "www.example.org. A"
+		return name
+	}
 	var words []string
 	var word strings.Builder
 	flush := func() {
