@@ -73,7 +73,11 @@ func offline(ctx context.Context, data string) (http.Handler, func() error, erro
 	c.Offline = true
 	h, err := house.Open(ctx, c)
 	if err != nil {
-		return nil, nil, err
+		handler, end, cannot := house.Inspect(ctx, c, err)
+		if cannot != nil {
+			return nil, nil, err
+		}
+		return handler, end, nil
 	}
 	handler, err := h.Local(version, myself)
 	if err != nil {

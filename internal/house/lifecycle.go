@@ -2,12 +2,14 @@ package house
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"hostward/internal/core"
 	"hostward/internal/ini"
 	"hostward/internal/ledger"
 	"hostward/internal/store"
+	"hostward/internal/witness"
 )
 
 // recordStart says that the log begins again, and what happened while nobody
@@ -43,12 +45,12 @@ func (h *House) recordStop() error {
 // recover opens a new epoch of the log, whose first leaf names the last signed
 // and witnessed trees and what is lost (SPEC L8).
 func (h *House) recover(ctx context.Context) error {
-	var witnessed []ledger.Tree
-	if t := h.Sealer.LastWitnessed().Tree; t.Size > 0 {
-		witnessed = append(witnessed, t)
+	witnessed, err := h.known(ctx)
+	if err != nil {
+		return err
 	}
 	var plan ledger.Recovery
-	err := h.snapshot(ctx, func(r ledger.Reader) (err error) {
+	err = h.snapshot(ctx, func(r ledger.Reader) (err error) {
 		plan, err = ledger.PlanRecovery(ctx, r, h.Keeper, witnessed)
 		return err
 	})
@@ -61,6 +63,43 @@ func (h *House) recover(ctx context.Context) error {
 	e := &ledger.Entry{Action: ledger.RecoveredEvent, Class: "log", Object: ledger.LogObject, Tenant: core.Provider, Outcome: ledger.Done,
 		Reason: h.Recover, Events: []ledger.Event{plan.Event()}}
 	return h.Bus.Report(ctx, e, func(ctx context.Context, tx ledger.Tx) error { return h.book.OpenEpoch(ctx, tx, plan) })
+}
+
+// known returns the trees that witnesses have cosigned, as they say and as the
+// disk says. After the whole data folder was rolled back only they remember.
+func (h *House) known(ctx context.Context) ([]ledger.Tree, error) {
+	signed, err := h.Keeper.LastSigned(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var trees []ledger.Tree
+	if t := h.Sealer.LastWitnessed().Tree; t.Size > 0 {
+		trees = append(trees, t)
+	}
+	for _, w := range h.Witnesses {
+		t, err := latest(ctx, w, h.Keeper.VerifierKey(signed.Epoch), h.Private)
+		if err != nil {
+			return nil, fmt.Errorf("asking the witness %s what it has seen: %w", w.URL, err)
+		}
+		if t.Size > 0 {
+			trees = append(trees, t)
+		}
+	}
+	return trees, nil
+}
+
+func latest(ctx context.Context, w WitnessConfig, logKey string, private bool) (ledger.Tree, error) {
+	c, err := witness.NewClient(w.URL, w.Key, private)
+	if err != nil {
+		return ledger.Tree{}, err
+	}
+	defer c.Close()
+	signed, err := c.Latest(ctx, logKey)
+	if err != nil || signed == nil {
+		return ledger.Tree{}, err
+	}
+	t, _, err := ledger.OpenCheckpoint(signed, logKey, nil)
+	return t, err
 }
 
 // erase deletes personal values whose time is over, and puts that on record
