@@ -113,7 +113,7 @@ func (h *House) Offer(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	link, err := h.features.login.Offer(ctx, h.Bus)
-	return link.Link.Reveal(), err
+	return link.Link, err
 }
 
 var _ web.Opener = login.Entered{}

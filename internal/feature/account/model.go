@@ -16,7 +16,8 @@ type Account struct {
 	Name     string    `json:"name" log:"personal"`
 	Email    string    `json:"email,omitempty" log:"personal"`
 	Role     string    `json:"role"`
-	Parent   string    `json:"parent"` // "provider" or a reseller
+	Parent   string    `json:"parent"`                         // "provider" or a reseller
+	Above    string    `json:"parent_login,omitempty" log:"-"` // what that reseller is called
 	Disabled bool      `json:"disabled"`
 	Since    time.Time `json:"disabled_since,omitzero" log:"-"`
 	Created  time.Time `json:"created" log:"-"`

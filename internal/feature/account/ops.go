@@ -67,11 +67,11 @@ func (a *Accounts) ops() []act.Declaration {
 func (a *Accounts) queries() []act.Declaration {
 	return []act.Declaration{
 		act.Query[Filter, List]{
-			Name: "account.list", Doc: "Lists the accounts you see.", Class: "account", Roles: act.Readers,
+			Name: "account.list", Doc: "List the accounts you see.", Class: "account", Roles: act.Readers,
 			Serves: serves, Sample: Filter{Limit: 50}, Target: nowhere, Run: a.list,
 		},
 		act.Query[ID, Account]{
-			Name: "account.show", Doc: "Shows one account.", Class: "account", Roles: act.Readers,
+			Name: "account.show", Doc: "Show one account.", Class: "account", Roles: act.Readers,
 			Sample: ID{sampleID}, Target: a.aim, Run: a.show,
 		},
 	}
@@ -80,13 +80,13 @@ func (a *Accounts) queries() []act.Declaration {
 func (a *Accounts) changes() []act.Declaration {
 	return []act.Declaration{
 		act.Change[Create, Account]{
-			Name: "account.create", Doc: "Creates an account, which nobody can log in to until it was invited.", Class: "account",
+			Name: "account.create", Doc: "Create an account; nobody can log in to it before it is invited.", Class: "account",
 			Roles: act.Staff, Must: []string{"account.created"}, Serves: serves,
 			Sample: Create{Login: "anna@kranewitt.example", Role: "customer", Name: "Anna Kranewitt"},
 			Target: a.under, Run: a.create,
 		},
 		act.Change[Update, Account]{
-			Name: "account.update", Doc: "Changes name and e-mail address of an account.", Class: "account",
+			Name: "account.update", Doc: "Change name and e-mail address of an account.", Class: "account",
 			Roles: act.Hosted, Must: []string{"account.updated"}, Serves: serves,
 			Sample: Update{Account: sampleID, Name: "Anna Kranewitt", Email: "anna@kranewitt.example"},
 			Target: func(ctx context.Context, v *act.View, in *Update) (core.Ref, error) {
@@ -101,17 +101,17 @@ func (a *Accounts) endings() []act.Declaration {
 	ends := a.ends()
 	return []act.Declaration{
 		act.Change[ID, Account]{
-			Name: "account.disable", Doc: "Closes an account: nobody logs in to it, its sessions end.", Class: "account",
+			Name: "account.disable", Doc: "Close an account: nobody logs in to it, its sessions end.", Class: "account",
 			Roles: act.Staff, Must: []string{"account.disabled"}, May: ends, Serves: serves,
 			Sample: ID{sampleID}, Target: a.aim, Run: a.disable,
 		},
 		act.Change[ID, Account]{
-			Name: "account.enable", Doc: "Opens a closed account again.", Class: "account",
+			Name: "account.enable", Doc: "Open a closed account again.", Class: "account",
 			Roles: act.Staff, Must: []string{"account.enabled"}, Serves: serves,
 			Sample: ID{sampleID}, Target: a.aim, Run: a.enable,
 		},
 		act.Change[ID, ID]{
-			Name: "account.delete", Doc: "Deletes an account that owns nothing.", Class: "account", Confirm: true,
+			Name: "account.delete", Doc: "Delete an account that owns nothing.", Class: "account", Confirm: true,
 			Roles: act.Staff, Must: []string{"account.deleted"}, May: ends, Serves: serves,
 			Sample: ID{sampleID}, Target: a.aim, Run: a.delete,
 		},
@@ -168,17 +168,42 @@ func (a *Accounts) list(ctx context.Context, v *act.View, in Filter) (List, erro
 	if len(found) == most && in.Text == "" {
 		out.Next = found[most-1].Login
 	}
+	names := map[string]string{}
 	for _, x := range found {
-		if x.Managed = manages(v.Actor(), x); visible(v.Actor(), x) {
+		if err == nil && visible(v.Actor(), x) {
+			err = dress(ctx, v, &x, names)
 			out.Accounts = append(out.Accounts, x)
 		}
 	}
 	return out, err
 }
 
+// dress adds what readers want to see beside the account itself: whether they
+// may change it, and what the reseller above it is called.
+func dress(ctx context.Context, v *act.View, x *Account, names map[string]string) error {
+	x.Managed = manages(v.Actor(), *x)
+	if x.Parent == core.Provider {
+		return nil
+	}
+	name, known := names[x.Parent]
+	if !known {
+		above, err := byID(ctx, v, x.Parent)
+		if err != nil {
+			return err
+		}
+		name = above.Login
+		names[x.Parent] = name
+	}
+	x.Above = name
+	return nil
+}
+
 func (a *Accounts) show(ctx context.Context, v *act.View, in ID) (Account, error) {
 	x, err := byID(ctx, v, in.Account)
-	x.Managed = manages(v.Actor(), x)
+	if err != nil {
+		return Account{}, err
+	}
+	err = dress(ctx, v, &x, map[string]string{})
 	return x, err
 }
 

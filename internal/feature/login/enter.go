@@ -39,7 +39,7 @@ func errWrong() error { return core.Errorf(core.Unauthenticated, "log-in name or
 
 func (l *Login) enter() act.Change[Enter, Entered] {
 	return act.Change[Enter, Entered]{
-		Name: "login.enter", Doc: "Logs in and opens a session.", Class: class, Roles: act.Stranger, Reveals: true,
+		Name: "login.enter", Doc: "Log in and open a session.", Class: class, Roles: act.Stranger, Reveals: true,
 		Must: []string{"session.started"}, Serves: serves,
 		May:     []string{"session.ended", "credential.failed", "credential.cleared", "credential.rehashed", "throttle.counted", "throttle.cleared"},
 		Sample:  Enter{Login: "anna", Password: core.NewSecret("a password of many words")},

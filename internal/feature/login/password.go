@@ -116,7 +116,7 @@ type Changed struct {
 
 func (l *Login) change() act.Change[Change, Changed] {
 	return act.Change[Change, Changed]{
-		Name: "password.change", Doc: "Changes your own password and ends your other sessions.", Class: class, Roles: act.Readers,
+		Name: "password.change", Doc: "Change your own password and end your other sessions.", Class: class, Roles: act.Readers,
 		Must: []string{"credential.set"}, May: []string{"session.ended", "credential.failed", "throttle.counted"}, Serves: serves,
 		Sample: Change{Old: core.NewSecret("a password of many words"), New: core.NewSecret("another one of many words")},
 		Target: func(ctx context.Context, v *act.View, _ *Change) (core.Ref, error) {

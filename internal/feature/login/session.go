@@ -53,7 +53,7 @@ const sampleSession = "s_0123456789abcdefghjkmnpqrs"
 
 func (l *Login) list() act.Query[Of, Sessions] {
 	return act.Query[Of, Sessions]{
-		Name: "session.list", Doc: "Lists the sessions of an account.", Class: class, Roles: act.Readers, Serves: serves,
+		Name: "session.list", Doc: "List the sessions of an account.", Class: class, Roles: act.Readers, Serves: serves,
 		Sample: Of{}, Target: l.whose,
 		Run: func(ctx context.Context, v *act.View, in Of) (Sessions, error) {
 			list, err := sessionsOf(ctx, v, in.Account)
@@ -76,16 +76,23 @@ func (l *Login) list() act.Query[Of, Sessions] {
 // whose aims at an account that the caller may see.
 func (l *Login) whose(ctx context.Context, v *act.View, in *Of) (core.Ref, error) {
 	if in.Account == "" {
-		in.Account = v.Actor().ID
+		if in.Account = v.Actor().ID; v.Actor().Kind != "account" {
+			return core.Ref{}, errNameOne()
+		}
 	}
 	id, err := l.Accounts.Resolve(ctx, v, in.Account)
 	in.Account = id
 	return core.Ref{Kind: "account", ID: id}, err
 }
 
+// errNameOne tells root, who has no account, to name one.
+func errNameOne() error {
+	return core.Faults{{Field: "account", Accepted: "must be given: you have no account yourself"}}.Err()
+}
+
 func (l *Login) end() act.Change[Nothing, Ended] {
 	return act.Change[Nothing, Ended]{
-		Name: "session.end", Doc: "Logs out.", Class: class, Roles: act.Readers, Serves: serves,
+		Name: "session.end", Doc: "Log out.", Class: class, Roles: act.Readers, Serves: serves,
 		Must: []string{"session.ended"}, Sample: Nothing{},
 		Target: func(ctx context.Context, v *act.View, _ *Nothing) (core.Ref, error) {
 			s, err := sessionByID(ctx, v, v.Actor().Session)
@@ -106,7 +113,7 @@ func (l *Login) end() act.Change[Nothing, Ended] {
 
 func (l *Login) revoke() act.Change[One, One] {
 	return act.Change[One, One]{
-		Name: "session.revoke", Doc: "Ends a session of yours, or of an account you manage.", Class: class, Roles: act.Readers, Serves: serves,
+		Name: "session.revoke", Doc: "End a session of yours, or of an account you manage.", Class: class, Roles: act.Readers, Serves: serves,
 		Must: []string{"session.ended"}, Sample: One{sampleSession}, Target: l.session,
 		Run: func(ctx context.Context, tx *act.Tx, in One) (One, error) {
 			s, err := sessionByID(ctx, &tx.View, in.Session)
@@ -154,7 +161,7 @@ func (l *Login) endSessions(ctx context.Context, tx *act.Tx, account, but string
 
 func (l *Login) resolve() act.Query[Token, Resolved] {
 	return act.Query[Token, Resolved]{
-		Name: "session.resolve", Doc: "Says whose session a token opens.", Class: class, Roles: act.System,
+		Name: "session.resolve", Doc: "Say whose session a token opens.", Class: class, Roles: act.System,
 		Sample: Token{core.NewSecret("0")}, Target: nowhere[Token],
 		Run: func(ctx context.Context, v *act.View, in Token) (Resolved, error) {
 			s, found, err := sessionByHash(ctx, v, hashOf(in.Token))
@@ -173,7 +180,7 @@ func (l *Login) resolve() act.Query[Token, Resolved] {
 
 func (l *Login) renew() act.Change[One, One] {
 	return act.Change[One, One]{
-		Name: "session.renew", Doc: "Notes that a session is in use, at most four times per idle limit.", Class: class, Roles: act.System,
+		Name: "session.renew", Doc: "Note that a session is in use, at most four times per idle limit.", Class: class, Roles: act.System,
 		Must: []string{"session.renewed"}, Sample: One{sampleSession},
 		Target: func(_ context.Context, _ *act.View, in *One) (core.Ref, error) {
 			return core.Ref{Kind: "session", ID: in.Session}, nil
@@ -223,7 +230,7 @@ type Swept struct {
 
 func (l *Login) sweep() act.Change[Nothing, Swept] {
 	return act.Change[Nothing, Swept]{
-		Name: "session.sweep", Doc: "Ends sessions and links that are over.", Class: class, Roles: act.System, Serves: serves,
+		Name: "session.sweep", Doc: "End sessions and links that are over.", Class: class, Roles: act.System, Serves: serves,
 		May: []string{"session.expired", "setup.expired"}, Sample: Nothing{}, Target: nowhere[Nothing],
 		Run: func(ctx context.Context, tx *act.Tx, _ Nothing) (out Swept, err error) {
 			if out.Sessions, err = expireSessions(ctx, tx); err == nil {

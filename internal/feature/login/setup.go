@@ -50,12 +50,13 @@ type Invite struct {
 	Account string `json:"account" cli:"arg" rule:"required,max=254" doc:"id or log-in name of the account"`
 }
 
-// Link is a one-time link: shown once, claimed once, for 30 minutes.
+// Link is a one-time link: shown once, claimed once, for 30 minutes. Its text is
+// plain, since every face must be able to show it this once.
 type Link struct {
-	Account string      `json:"account,omitempty"` // "" for the first administrator
-	Link    core.Secret `json:"link"`              // below the panel's own address
-	Token   core.Secret `json:"token"`
-	Expires time.Time   `json:"expires"`
+	Account string    `json:"account,omitempty"` // "" for the first administrator
+	Link    string    `json:"link"`              // below the panel's own address
+	Token   string    `json:"token"`             // the same, for other faces
+	Expires time.Time `json:"expires"`
 }
 
 // State is the output of login.ready.
@@ -65,7 +66,7 @@ type State struct {
 
 func (l *Login) ready() act.Query[Nothing, State] {
 	return act.Query[Nothing, State]{
-		Name: "login.ready", Doc: "Says whether the first administrator has been set up.", Class: class,
+		Name: "login.ready", Doc: "Say whether the first administrator has been set up.", Class: class,
 		Roles: act.Stranger | act.Readers, Sample: Nothing{}, Target: nowhere[Nothing],
 		Run: func(ctx context.Context, v *act.View, _ Nothing) (State, error) {
 			has, err := l.Accounts.HasFirst(ctx, v)
@@ -76,7 +77,7 @@ func (l *Login) ready() act.Query[Nothing, State] {
 
 func (l *Login) offer() act.Change[Nothing, Link] {
 	return act.Change[Nothing, Link]{
-		Name: "login.offer", Doc: "Makes the one-time link with which the first administrator is set up.", Class: class,
+		Name: "login.offer", Doc: "Make the one-time link with which the first administrator is set up.", Class: class,
 		Roles: act.System, Reveals: true, Must: []string{"setup.offered"}, May: []string{"setup.ended"}, Serves: serves,
 		Sample: Nothing{}, Target: nowhere[Nothing],
 		Run: func(ctx context.Context, tx *act.Tx, _ Nothing) (Link, error) {
@@ -112,7 +113,7 @@ func offer(ctx context.Context, tx *act.Tx, account string) (Link, error) {
 	if err := insertSetup(ctx, tx, s); err != nil {
 		return Link{}, err
 	}
-	out := Link{Account: account, Token: token, Expires: s.expires, Link: core.NewSecret("/setup#token=" + token.Reveal())}
+	out := Link{Account: account, Token: token.Reveal(), Expires: s.expires, Link: "/setup#token=" + token.Reveal()}
 	return out, tx.Record(ctx, "setup.offered", s.ref(), act.Field{Name: "account", New: value(account)},
 		act.Field{Name: "expires", New: value(s.expires.Format(core.TimeFormat))})
 }
@@ -181,7 +182,7 @@ func valid(ctx context.Context, v *act.View, token core.Secret, first bool) (set
 
 func (l *Login) setup() act.Change[First, Claimed] {
 	return act.Change[First, Claimed]{
-		Name: "login.setup", Doc: "Sets up the first administrator with the link that the server printed.", Class: class,
+		Name: "login.setup", Doc: "Set up the first administrator with the link that the server printed.", Class: class,
 		Roles: act.Stranger, Must: []string{"setup.used", "account.created", "credential.set"}, Serves: serves,
 		Sample:  First{Token: core.NewSecret("0"), Login: "anna", Name: "Anna Kranewitt", Password: core.NewSecret("a password of many words")},
 		Target:  func(ctx context.Context, v *act.View, in *First) (core.Ref, error) { return linked(ctx, v, in.Token) },
@@ -245,7 +246,7 @@ func set(ctx context.Context, tx *act.Tx, account, phc string) error {
 
 func (l *Login) init() act.Change[Init, Claimed] {
 	return act.Change[Init, Claimed]{
-		Name: "admin.init", Doc: "Sets up the first administrator at the server's own command line.", Class: class,
+		Name: "admin.init", Doc: "Set up the first administrator at the server's own command line.", Class: class,
 		Roles: act.Primary, Must: []string{"account.created", "credential.set"}, May: []string{"setup.ended"}, Serves: serves,
 		Sample: Init{Login: "anna", Name: "Anna Kranewitt", Password: core.NewSecret("a password of many words")},
 		Target: nowhere[Init],
@@ -270,7 +271,7 @@ func (l *Login) init() act.Change[Init, Claimed] {
 
 func (l *Login) invite() act.Change[Invite, Link] {
 	return act.Change[Invite, Link]{
-		Name: "login.invite", Doc: "Makes a one-time link with which an account sets its password.", Class: class,
+		Name: "login.invite", Doc: "Make a one-time link with which an account sets its password.", Class: class,
 		Roles: act.Staff, Reveals: true, Must: []string{"setup.offered"}, May: []string{"setup.ended"}, Serves: serves,
 		Sample: Invite{"a_0123456789abcdefghjkmnpqrs"},
 		Target: func(ctx context.Context, v *act.View, in *Invite) (core.Ref, error) {
@@ -304,7 +305,7 @@ func (l *Login) runInvite(ctx context.Context, tx *act.Tx, in Invite) (Link, err
 
 func (l *Login) claim() act.Change[Claim, Claimed] {
 	return act.Change[Claim, Claimed]{
-		Name: "login.claim", Doc: "Sets your password with a one-time link.", Class: class,
+		Name: "login.claim", Doc: "Set your password with a one-time link.", Class: class,
 		Roles: act.Stranger, Must: []string{"setup.used", "credential.set"}, May: []string{"session.ended"}, Serves: serves,
 		Sample:  Claim{Token: core.NewSecret("0"), Password: core.NewSecret("a password of many words")},
 		Target:  func(ctx context.Context, v *act.View, in *Claim) (core.Ref, error) { return linked(ctx, v, in.Token) },

@@ -57,11 +57,12 @@ type Create struct {
 	Account string `json:"account" rule:"max=254" doc:"id or log-in name of the account; you when left out, and only at the local command line anybody else"`
 }
 
-// Created is the output of token.create: the one time that the token is shown.
+// Created is the output of token.create. The token is plain, since every face
+// must be able to show it this once.
 type Created struct {
-	ID      string      `json:"id"`
-	Token   core.Secret `json:"token"`
-	Expires time.Time   `json:"expires"`
+	ID      string    `json:"id"`
+	Token   string    `json:"token"`
+	Expires time.Time `json:"expires"`
 }
 
 // Of is the input of token.list.
@@ -120,7 +121,7 @@ func digest(ctx context.Context, v *act.View, id string) (string, error) {
 
 func (t *Tokens) create() act.Change[Create, Created] {
 	return act.Change[Create, Created]{
-		Name: "token.create", Doc: "Makes an API token that acts as you, and shows it once.", Class: class,
+		Name: "token.create", Doc: "Make an API token that acts as you, and show it once.", Class: class,
 		Roles: act.Readers, Reveals: true, Must: []string{"token.created"}, Serves: serves,
 		Sample: Create{Name: "backup script", Days: 90},
 		Target: func(ctx context.Context, v *act.View, in *Create) (core.Ref, error) {
@@ -133,7 +134,9 @@ func (t *Tokens) create() act.Change[Create, Created] {
 // whose aims at an account that the caller may see.
 func (t *Tokens) whose(ctx context.Context, v *act.View, word *string) (core.Ref, error) {
 	if *word == "" {
-		*word = v.Actor().ID
+		if *word = v.Actor().ID; v.Actor().Kind != "account" {
+			return core.Ref{}, core.Faults{{Field: "account", Accepted: "must be given: you have no account yourself"}}.Err()
+		}
 	}
 	id, err := t.accounts.Resolve(ctx, v, *word)
 	*word = id
@@ -159,7 +162,7 @@ func (t *Tokens) mint(ctx context.Context, tx *act.Tx, in Create) (Created, erro
 	}
 	expires := x.Expires.Format(core.TimeFormat)
 	fields := append(act.Diff(nil, x), act.Field{Name: "expires", New: &expires})
-	return Created{x.ID, secret, x.Expires}, tx.Record(ctx, "token.created", x.ref(), fields...)
+	return Created{x.ID, secret.Reveal(), x.Expires}, tx.Record(ctx, "token.created", x.ref(), fields...)
 }
 
 // may wants a person in a session of his own, or root at the local command line.
@@ -185,7 +188,7 @@ func (t *Tokens) may(ctx context.Context, v *act.View, account string) error {
 
 func (t *Tokens) list() act.Query[Of, List] {
 	return act.Query[Of, List]{
-		Name: "token.list", Doc: "Lists the API tokens of an account.", Class: class, Roles: act.Readers, Serves: serves,
+		Name: "token.list", Doc: "List the API tokens of an account.", Class: class, Roles: act.Readers, Serves: serves,
 		Sample: Of{},
 		Target: func(ctx context.Context, v *act.View, in *Of) (core.Ref, error) { return t.whose(ctx, v, &in.Account) },
 		Run: func(ctx context.Context, v *act.View, in Of) (List, error) {
@@ -200,7 +203,7 @@ func (t *Tokens) list() act.Query[Of, List] {
 
 func (t *Tokens) revoke() act.Change[One, One] {
 	return act.Change[One, One]{
-		Name: "token.revoke", Doc: "Ends an API token of yours, or of an account you manage.", Class: class, Roles: act.Readers,
+		Name: "token.revoke", Doc: "End an API token of yours, or of an account you manage.", Class: class, Roles: act.Readers,
 		Must: []string{"token.revoked"}, Serves: serves, Sample: One{sampleID}, Target: t.token,
 		Run: func(ctx context.Context, tx *act.Tx, in One) (One, error) {
 			x, err := byID(ctx, &tx.View, in.Token)
@@ -236,7 +239,7 @@ func end(ctx context.Context, tx *act.Tx, x Token) error {
 
 func (t *Tokens) resolve() act.Query[Bearer, Resolved] {
 	return act.Query[Bearer, Resolved]{
-		Name: "token.resolve", Doc: "Says who acts with an API token.", Class: class, Roles: act.System,
+		Name: "token.resolve", Doc: "Say who acts with an API token.", Class: class, Roles: act.System,
 		Sample: Bearer{core.NewSecret("hw_0")},
 		Target: func(context.Context, *act.View, *Bearer) (core.Ref, error) { return core.Ref{}, nil },
 		Run: func(ctx context.Context, v *act.View, in Bearer) (Resolved, error) {
@@ -256,7 +259,7 @@ func (t *Tokens) resolve() act.Query[Bearer, Resolved] {
 
 func (t *Tokens) note() act.Change[One, One] {
 	return act.Change[One, One]{
-		Name: "token.note", Doc: "Notes that an API token is in use, at most once an hour.", Class: class, Roles: act.System,
+		Name: "token.note", Doc: "Note that an API token is in use, at most once an hour.", Class: class, Roles: act.System,
 		Must: []string{"token.used"}, Sample: One{sampleID},
 		Target: func(_ context.Context, _ *act.View, in *One) (core.Ref, error) {
 			return core.Ref{Kind: "token", ID: in.Token}, nil

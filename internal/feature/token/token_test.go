@@ -34,7 +34,7 @@ func shop(t *testing.T, f func(t *testing.T, h *house, shop act.Actor)) {
 func mint(h *house, who act.Actor, days int) (id string, secret core.Secret) {
 	h.T.Helper()
 	out := h.Must(who, "token.create", input{"name": "backup script", "expires_in": days}).Output.(token.Created)
-	return out.ID, out.Token
+	return out.ID, core.NewSecret(out.Token)
 }
 
 func bearer(h *house, secret core.Secret) (act.Actor, error) {
@@ -150,7 +150,7 @@ func TestEverybodyMakesTokensForHimself(t *testing.T) {
 		borrowed.Session = admin.Session // somebody else's session is none
 		h.Refused(core.Denied, borrowed, "token.create", input{"name": "x", "expires_in": 1})
 		out := h.Must(accounttest.Root(), "token.create", input{"name": "x", "expires_in": 1, "account": "shop"}).Output.(token.Created)
-		if a, err := bearer(h, out.Token); err != nil || a.Role != act.Customer {
+		if a, err := bearer(h, core.NewSecret(out.Token)); err != nil || a.Role != act.Customer {
 			t.Errorf("what root made for the customer acts as %+v, %v", a, err)
 		}
 	})
