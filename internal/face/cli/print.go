@@ -112,38 +112,57 @@ func (p *printer) title(title string) {
 	}
 }
 
-// object prints short members as a block and tables below it; one that has
-// nothing but a list is that list.
+// object prints short members as a block, and below it what is long or a
+// table, with its name when there are several.
 func (p *printer) object(title string, t *tree, shape reflect.Type) {
-	only := len(t.keys) == 1
-	var block []int
+	var block, below []int
 	for i, item := range t.items {
-		if !wide(item) && item.kind != '0' && !(only && item.kind == 'a') {
+		switch {
+		case item.kind == '0':
+		case wide(item, typeOf(shape, t.keys[i])):
+			below = append(below, i)
+		default:
 			block = append(block, i)
 		}
 	}
-	if len(block) > 0 {
-		p.gap()
-		p.title(title)
-		p.block(t, block)
+	if len(block) > 0 && len(below) != 1 || len(below) == 0 {
+		p.block(title, t, block)
+		block = nil
 	}
-	for i, item := range t.items {
-		if !slices.Contains(block, i) {
-			name := t.keys[i]
-			if only {
-				name = ""
-			}
-			p.show(name, item, typeOf(shape, t.keys[i]))
+	for _, i := range below {
+		name := t.keys[i]
+		if len(below) == 1 {
+			name = title
 		}
+		p.show(name, t.items[i], typeOf(shape, t.keys[i]))
 	}
+	p.block("", t, block)
 }
 
 // wide reports what does not fit on the line of its name.
-func wide(t *tree) bool {
-	return t.rows() || t.kind == 's' && strings.Contains(strings.TrimSuffix(t.text, "\n"), "\n") || t.kind == 'o' && slices.ContainsFunc(t.items, wide)
+func wide(t *tree, shape reflect.Type) bool {
+	switch t.kind {
+	case 's':
+		return strings.Contains(strings.TrimSuffix(t.text, "\n"), "\n")
+	case 'a':
+		e := indirect(elem(shape))
+		return t.rows() || len(t.items) == 0 && e != nil && e.Kind() == reflect.Struct
+	case 'o':
+		for i, item := range t.items {
+			if wide(item, typeOf(shape, t.keys[i])) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
-func (p *printer) block(t *tree, which []int) {
+func (p *printer) block(title string, t *tree, which []int) {
+	if len(which) == 0 {
+		return
+	}
+	p.gap()
+	p.title(title)
 	w := tabwriter.NewWriter(p.w, 0, 0, 2, ' ', 0)
 	for _, i := range which {
 		fmt.Fprintf(w, "%s\t%s\n", clean(t.keys[i]), t.items[i].cell())

@@ -22,7 +22,7 @@ func (t *tree) yaml() *yaml.Node {
 	case 'o':
 		n := &yaml.Node{Kind: yaml.MappingNode}
 		for i, key := range t.keys {
-			n.Content = append(n.Content, scalar("!!str", key), t.items[i].yaml())
+			n.Content = append(n.Content, text(key), t.items[i].yaml())
 		}
 		return n
 	case 'a':
@@ -41,9 +41,19 @@ func (t *tree) yaml() *yaml.Node {
 	case '0':
 		return scalar("!!null", "null")
 	}
-	return scalar("!!str", t.text)
+	return text(t.text)
 }
 
 func scalar(tag, value string) *yaml.Node {
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: value}
+}
+
+// text goes through the library's own encoder, which quotes what an old reader
+// (YAML 1.1) takes for a truth or a number: yes, 1:30, 0o7.
+func text(s string) *yaml.Node {
+	n := &yaml.Node{}
+	if n.Encode(s) != nil {
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s, Style: yaml.DoubleQuotedStyle}
+	}
+	return n
 }
