@@ -125,6 +125,7 @@ func doubled(text, canonical string, zone rr.Name) bool {
 // perform changes the RRsets in left by the lines, one after another.
 func perform(lines []edit, r row, left map[rr.Key]rr.RRset, faults *core.Faults) {
 	base := left[rr.Key{Name: r.Name, Type: "SOA"}].TTL
+	was := maps.Clone(left)
 	fresh := map[rr.Key]bool{} // sets that a set line has begun
 	for _, e := range lines {
 		s := left[e.key]
@@ -135,7 +136,7 @@ func perform(lines []edit, r row, left map[rr.Key]rr.RRset, faults *core.Faults)
 		s.Name, s.Type, s.Data = e.key.Name, e.key.Type, slices.Clone(s.Data)
 		switch {
 		case e.Action == "remove":
-			s.Data = e.without(s.Data, faults)
+			s.Data = e.without(s.Data, was[e.key].Data, faults)
 		case e.Action == "set" && !fresh[e.key]:
 			fresh[e.key] = true
 			s.Data = []string{e.data}
@@ -153,9 +154,10 @@ func perform(lines []edit, r row, left map[rr.Key]rr.RRset, faults *core.Faults)
 	}
 }
 
-// without removes one record, or all; what is not there cannot be removed.
-func (e *edit) without(data []string, faults *core.Faults) []string {
-	if len(data) == 0 {
+// without removes one record, or all; what was never there cannot be removed.
+// What set lines of the same change set left out already may be.
+func (e *edit) without(data, was []string, faults *core.Faults) []string {
+	if len(was) == 0 && len(data) == 0 {
 		faults.Add(e.field+"name", e.Name, fmt.Sprintf("a record that is there: %s has none", e.key))
 		return data
 	}
@@ -163,11 +165,13 @@ func (e *edit) without(data []string, faults *core.Faults) []string {
 		return nil
 	}
 	i := slices.Index(data, e.data)
-	if i < 0 {
-		faults.Add(e.field+"data", e.Data, fmt.Sprintf("a record that is there: %s has %s", e.key, strings.Join(data, ", ")))
-		return data
+	switch {
+	case i >= 0:
+		return slices.Delete(data, i, i+1)
+	case !slices.Contains(was, e.data):
+		faults.Add(e.field+"data", e.Data, fmt.Sprintf("a record that is there: %s has %s", e.key, strings.Join(was, ", ")))
 	}
-	return slices.Delete(data, i, i+1)
+	return data
 }
 
 // canonical sorts the records of a set.

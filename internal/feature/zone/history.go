@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"hostward/internal/act"
@@ -31,12 +32,15 @@ type Version struct {
 	Removed int64     `json:"removed"`
 }
 
+// Before is the version that this one changed.
+func (v Version) Before() uint64 { return v.Version - 1 }
+
 // History is versions, newest first.
 type History struct {
 	ID       string    `json:"id"`
 	Zone     string    `json:"zone"`
 	Versions []Version `json:"versions"`
-	Next     uint64    `json:"next,omitempty"` // "before" of the next page
+	Next     int64     `json:"next,omitempty"` // "before" of the next page
 }
 
 func (z *Zones) history() act.Declaration {
@@ -68,7 +72,7 @@ func historyOf(ctx context.Context, v *act.View, r row, before int64, limit int)
 		return err
 	})
 	if n := len(out.Versions); n == limit && out.Versions[n-1].Version > 1 {
-		out.Next = out.Versions[n-1].Version
+		out.Next = int64(out.Versions[n-1].Version)
 	}
 	return out, err
 }
@@ -88,6 +92,22 @@ type Diff struct {
 	To      uint64    `json:"to"`
 	Lines   []string  `json:"lines"` // "- record", "+ record"
 	Changes []Between `json:"changes"`
+}
+
+// Fields are the changes as a page shows old and new values.
+func (d Diff) Fields() []act.Field {
+	out := make([]act.Field, len(d.Changes))
+	for i, c := range d.Changes {
+		out[i] = act.Field{Name: string(c.Name) + " " + c.Type, Old: joined(c.Removed), New: joined(c.Added)}
+	}
+	return out
+}
+
+func joined(list []string) *string {
+	if list == nil {
+		return nil
+	}
+	return ptr(strings.Join(list, "\n"))
 }
 
 // Between is what happened to one RRset.

@@ -55,6 +55,7 @@ func (z *Zones) listed(ctx context.Context, v *act.View, owners []string, p page
 	names := map[string]string{}
 	for i, r := range rows {
 		out.Zones[i] = r.public()
+		z.serving(ctx, r, &out.Zones[i])
 		if out.Zones[i].OwnerName, err = z.ownerName(ctx, v, names, r.Owner); err != nil {
 			return out, err
 		}

@@ -36,6 +36,8 @@ type Zone struct {
 	Created   time.Time  `json:"created"`
 	Changed   time.Time  `json:"changed"`
 	Deleted   *time.Time `json:"deleted,omitempty"`
+	Serving   string     `json:"serving,omitempty"` // "in force", "pending" or "unknown": the nameserver was asked
+	Served    uint64     `json:"served"`            // version that the nameserver answers with; 0: none
 }
 
 // row is a zone as it is stored.

@@ -1,5 +1,79 @@
 package zone
 
-import "hostward/internal/act"
+import (
+	"encoding/json"
+	"net/url"
+	"strconv"
 
-func (z *Zones) pageList() []act.Page { return nil }
+	"hostward/internal/act"
+)
+
+func (z *Zones) pageList() []act.Page {
+	return []act.Page{
+		{
+			Path: "/zones", Title: "Zones", Section: "DNS", Icon: "zone", Order: 10,
+			Roles: act.Readers, Template: z.pages, File: "page/zones.html",
+			Calls: func(_ map[string]string, q url.Values) map[string]act.Call {
+				return map[string]act.Call{"zones": call("zone.list", ListIn{Search: q.Get("q"), Owner: q.Get("owner"), After: q.Get("after")})}
+			},
+		},
+		{Path: "/zones/new", Title: "New zone", Icon: "zone", Roles: act.Hosted, Template: z.pages, File: "page/new.html"},
+		{Path: "/zones/import", Title: "Import a zone", Icon: "zone", Roles: act.Hosted, Template: z.pages, File: "page/import.html"},
+		{
+			Path: "/zones/{zone}", Title: "Zone", Icon: "zone", Roles: act.Readers, Template: z.pages, File: "page/zone.html",
+			Calls: func(path map[string]string, q url.Values) map[string]act.Call {
+				return map[string]act.Call{"zone": call("zone.show", ShowIn{Zone: path["zone"], Version: numeric(q.Get("version")),
+					Search: q.Get("q"), Type: q.Get("type"), After: q.Get("after"), Check: true})}
+			},
+		},
+		{
+			Path: "/zones/{zone}/edit", Title: "Edit records", Icon: "zone", Roles: act.Hosted, Template: z.pages, File: "page/edit.html",
+			Calls: func(path map[string]string, q url.Values) map[string]act.Call {
+				in := ShowIn{Zone: path["zone"], Only: q["set"], Limit: 1000}
+				if len(in.Only) == 0 {
+					in.Limit = 1 // only its name is shown
+				}
+				return map[string]act.Call{"zone": call("zone.show", in)}
+			},
+		},
+		{
+			Path: "/zones/{zone}/file", Title: "Zone file", Icon: "zone", Roles: act.Readers, Template: z.pages, File: "page/file.html",
+			Calls: func(path map[string]string, _ url.Values) map[string]act.Call {
+				return map[string]act.Call{"zone": call("zone.show", ShowIn{Zone: path["zone"], File: true, Limit: 1})}
+			},
+		},
+		{
+			Path: "/zones/{zone}/history", Title: "History", Icon: "zone", Roles: act.Readers, Template: z.pages, File: "page/history.html",
+			Calls: historyCalls,
+		},
+	}
+}
+
+func historyCalls(path map[string]string, q url.Values) map[string]act.Call {
+	calls := map[string]act.Call{
+		"zone":    call("zone.show", ShowIn{Zone: path["zone"], Limit: 1}),
+		"history": call("zone.history", HistoryIn{Zone: path["zone"], Before: numeric(q.Get("after"))}),
+	}
+	if q.Get("to") != "" {
+		calls["diff"] = call("zone.diff", DiffIn{Zone: path["zone"], From: numeric(q.Get("from")), To: numeric(q.Get("to"))})
+	}
+	return calls
+}
+
+func call(op string, in any) act.Call {
+	b, _ := json.Marshal(in) // structs of text and numbers always marshal
+	return act.Call{Op: op, Input: b}
+}
+
+// numeric reads a number of the address; what is none becomes one that no
+// operation takes, so that the page says so.
+func numeric(text string) int64 {
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
+}

@@ -16,7 +16,7 @@ func TestAForeignZoneIsNotFoundByAnyOperation(t *testing.T) {
 		z := w.kranewitt()
 		edits := []fields{line("add", "x", "A", "", "192.0.2.1")}
 		for op, in := range map[string]fields{
-			"zone.show": {}, "zone.export": {}, "zone.history": {}, "zone.diff": {}, "zone.delete": {},
+			"zone.show": {}, "zone.history": {}, "zone.diff": {}, "zone.delete": {},
 			"zone.edit":          {"changes": edits},
 			"zone.record.add":    {"name": "x", "type": "A", "data": "192.0.2.1"},
 			"zone.record.set":    {"name": "x", "type": "A", "data": []string{"192.0.2.1"}},
@@ -29,6 +29,10 @@ func TestAForeignZoneIsNotFoundByAnyOperation(t *testing.T) {
 					t.Errorf("%s: the record is %s", op, leaf)
 				}
 			}
+		}
+		var b strings.Builder
+		if err := w.export(stranger, z.ID, 0, &b); core.CodeOf(err) != core.NotFound || b.Len() > 0 {
+			t.Errorf("exported %d octets, %v", b.Len(), err)
 		}
 		text := sample(t, "kranewitt.example.zone")
 		w.fails(core.NotFound, stranger, "zone.import", fields{"file": text, "name": "kranewitt.example", "replace": true})

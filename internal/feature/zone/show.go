@@ -13,12 +13,15 @@ import (
 
 // ShowIn says which zone, and which of its records.
 type ShowIn struct {
-	Zone    string `json:"zone" doc:"name or id of the zone" rule:"required,max=1020" cli:"arg"`
-	Version int64  `json:"version" doc:"an older version; 0 is the newest"`
-	Search  string `json:"search" doc:"only records that hold this text in name or data" rule:"max=255"`
-	Type    string `json:"type" doc:"only records of this type" rule:"max=16"`
-	After   string `json:"after" doc:"next of the page before" rule:"max=1100"`
-	Limit   int    `json:"limit" doc:"most RRsets to return; 0 is 500" rule:"max=20000"`
+	Zone    string   `json:"zone" doc:"name or id of the zone" rule:"required,max=1020" cli:"arg"`
+	Version int64    `json:"version" doc:"an older version; 0 is the newest"`
+	Search  string   `json:"search" doc:"only records that hold this text in name or data" rule:"max=255"`
+	Type    string   `json:"type" doc:"only records of this type" rule:"max=16"`
+	Only    []string `json:"only" doc:"only these RRsets, each as full name and type: www.example.org. A"`
+	File    bool     `json:"file" doc:"also as a zone file"`
+	Check   bool     `json:"check" doc:"also what works but is probably not meant"`
+	After   string   `json:"after" doc:"next of the page before" rule:"max=1100"`
+	Limit   int      `json:"limit" doc:"most RRsets to return; 0 is 500" rule:"max=20000"`
 }
 
 // Set is one RRset as faces show it.
@@ -30,19 +33,29 @@ type Set struct {
 // Shown is a zone with records.
 type Shown struct {
 	Zone
-	Serving string `json:"serving"` // "in force", "pending" or "unknown", asked of the nameserver
-	Served  uint64 `json:"served"`  // version that the nameserver answers with; 0: none
-	At      uint64 `json:"at"`      // version whose records these are
-	Records []Set  `json:"sets"`    // hides the count of Zone on purpose: see Counts
-	Counts  Counts `json:"counts"`
-	Next    string `json:"next,omitempty"` // "after" of the next page
+	At       uint64      `json:"at"`    // version whose records these are
+	Found    int         `json:"found"` // RRsets that match, on all pages
+	RRsets   []Set       `json:"rrsets"`
+	Next     string      `json:"next,omitempty"` // "after" of the next page
+	File     string      `json:"file,omitempty"`
+	Warnings core.Faults `json:"warnings,omitempty"`
 }
 
-// Counts are those of the newest version, and of what a search found.
-type Counts struct {
-	Sets    int64 `json:"sets"`
-	Records int64 `json:"records"`
-	Found   int   `json:"found"` // RRsets
+// Lines are the RRsets as a change set that changes nothing yet: what an
+// editor begins with. A TTL stands in the first line of its RRset only, so that
+// changing it there changes it for all.
+func (s Shown) Lines() []Edit {
+	var out []Edit
+	for _, set := range s.RRsets {
+		for i, d := range set.Data {
+			e := Edit{Action: "set", Name: set.Label, Type: set.Type, Data: d}
+			if i == 0 {
+				e.TTL = number(set.TTL)
+			}
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 func (z *Zones) show() act.Declaration {
@@ -55,17 +68,24 @@ func (z *Zones) show() act.Declaration {
 			if err != nil {
 				return Shown{}, err
 			}
-			out := Shown{Zone: r.public(), Counts: Counts{Sets: r.Sets, Records: r.Records}}
+			out := Shown{Zone: r.public()}
 			if out.OwnerName, err = z.ports.TenantName(ctx, v, r.Owner); err != nil {
 				return out, err
 			}
+			z.serving(ctx, r, &out.Zone)
 			all, at, err := setsOf(ctx, v, r, in.Version)
 			if err != nil {
 				return out, err
 			}
 			out.At = at
 			out.choose(all, r.Name, in)
-			return out, z.serving(ctx, r, &out)
+			if in.Check {
+				_, out.Warnings = rr.Validate(all, r.Name)
+			}
+			if in.File {
+				out.File, err = master(r.Name, all)
+			}
+			return out, err
 		},
 	}
 }
@@ -74,9 +94,10 @@ func (z *Zones) show() act.Declaration {
 func (s *Shown) choose(all []rr.RRset, zone rr.Name, in ShowIn) {
 	text := strings.ToLower(strings.TrimSpace(in.Search))
 	found := slices.Collect(filter(all, func(set rr.RRset) bool {
-		return (in.Type == "" || strings.EqualFold(in.Type, set.Type)) && (text == "" || holds(set, text))
+		return (in.Type == "" || strings.EqualFold(in.Type, set.Type)) && (text == "" || holds(set, text)) &&
+			(in.Only == nil || slices.Contains(in.Only, set.Key().String()))
 	}))
-	s.Counts.Found = len(found)
+	s.Found = len(found)
 	begin := 0
 	if in.After != "" {
 		begin = 1 + slices.IndexFunc(found, func(set rr.RRset) bool { return set.Key().String() == in.After })
@@ -86,9 +107,9 @@ func (s *Shown) choose(all []rr.RRset, zone rr.Name, in ShowIn) {
 		found = found[:limit]
 		s.Next = found[limit-1].Key().String()
 	}
-	s.Records = make([]Set, len(found))
+	s.RRsets = make([]Set, len(found))
 	for i, set := range found {
-		s.Records[i] = Set{RRset: set, Label: set.Name.Relative(zone)}
+		s.RRsets[i] = Set{RRset: set, Label: set.Name.Relative(zone)}
 	}
 }
 
@@ -99,21 +120,20 @@ func holds(s rr.RRset, text string) bool {
 	return slices.ContainsFunc(s.Data, func(d string) bool { return strings.Contains(strings.ToLower(d), text) })
 }
 
-// serving asks the nameserver, and says so when nobody can be asked.
-func (z *Zones) serving(ctx context.Context, r row, out *Shown) error {
+// serving asks the nameserver, and says so when it does not answer.
+func (z *Zones) serving(ctx context.Context, r row, out *Zone) {
 	out.Serving = "unknown"
 	if z.ports.Served == nil {
-		return nil
+		return
 	}
 	have, err := z.ports.Served(ctx, r.ref())
 	if err != nil {
-		return nil //nolint:nilerr // a nameserver that is down is "unknown", not an error of this page
+		return
 	}
 	out.Served, out.Serving = have, act.Pending
 	if have == r.Version {
 		out.Serving = act.InForce
 	}
-	return nil
 }
 
 // ExportIn says which zone.
@@ -122,41 +142,45 @@ type ExportIn struct {
 	Version int64  `json:"version" doc:"an older version; 0 is the newest"`
 }
 
-// Exported is a zone file.
-type Exported struct {
-	Name    string `json:"name"` // for the file
-	Version uint64 `json:"version"`
-	Text    string `json:"text"`
-}
+// piece is how much of a file is sent at once, in octets.
+const piece = 256 << 10
 
+// export sends the text of a zone file, in pieces that end with a line.
 func (z *Zones) export() act.Declaration {
-	return act.Query[ExportIn, Exported]{
-		Name: "zone.export", Doc: "Write a zone as a BIND zone file.", Class: class, Roles: act.Readers, Logged: true,
+	return act.Stream[ExportIn]{
+		Name: "zone.export", Doc: "Write a zone as a BIND zone file.", Class: class, Roles: act.Readers,
 		Sample: ExportIn{Zone: "example.org"},
 		Target: func(ctx context.Context, v *act.View, in *ExportIn) (core.Ref, error) { return target(ctx, v, in.Zone) },
-		Run: func(ctx context.Context, v *act.View, in ExportIn) (Exported, error) {
-			r, err := live(ctx, v, in.Zone)
-			if err != nil {
-				return Exported{}, err
+		Run: func(ctx context.Context, f *act.Flow, in ExportIn) error {
+			var text string
+			err := f.View(ctx, func(v *act.View) error {
+				r, err := live(ctx, v, in.Zone)
+				if err != nil {
+					return err
+				}
+				all, _, err := setsOf(ctx, v, r, in.Version)
+				if err != nil {
+					return err
+				}
+				text, err = master(r.Name, all)
+				return err
+			})
+			for err == nil && text != "" {
+				n := len(text)
+				if n > piece {
+					n = strings.LastIndexByte(text[:piece], '\n') + 1
+				}
+				err = f.Send(text[:n])
+				text = text[n:]
 			}
-			all, at, err := setsOf(ctx, v, r, in.Version)
-			if err != nil {
-				return Exported{}, err
-			}
-			var b strings.Builder
-			err = rr.WriteZone(&b, &rr.Zone{Origin: r.Name, Sets: all})
-			return Exported{Name: fileName(r.Name), Version: at, Text: b.String()}, err
+			return err
 		},
 	}
 }
 
-// fileName is a name that every file system takes.
-func fileName(n rr.Name) string {
-	clean := strings.Map(func(c rune) rune {
-		if strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789-_.", c) {
-			return c
-		}
-		return '-'
-	}, strings.TrimSuffix(string(n), "."))
-	return clean + ".zone"
+// master is RRsets as a master file.
+func master(name rr.Name, all []rr.RRset) (string, error) {
+	var b strings.Builder
+	err := rr.WriteZone(&b, &rr.Zone{Origin: name, Sets: all})
+	return b.String(), err
 }
