@@ -12,6 +12,7 @@ import (
 	"hostward/internal/core"
 	"hostward/internal/ledger"
 	"hostward/internal/store"
+	"hostward/internal/store/storetest"
 )
 
 // world is a log on a real database, without a bus.
@@ -30,10 +31,19 @@ type world struct {
 var began = time.Date(2026, 11, 22, 17, 4, 5, 123456000, time.UTC)
 
 func newWorld(t testing.TB) *world {
-	w := &world{t: t, dir: t.TempDir(), keys: newKeys(), now: began}
-	w.url = "sqlite://" + filepath.Join(w.dir, "panel.db")
+	dir := t.TempDir()
+	return newWorldAt(t, dir, "sqlite://"+filepath.Join(dir, "panel.db"))
+}
+
+func newWorldAt(t testing.TB, dir, url string) *world {
+	w := &world{t: t, dir: dir, url: url, keys: newKeys(), now: began}
 	w.open()
 	return w
+}
+
+// each runs f on every engine.
+func each(t *testing.T, f func(t *testing.T, w *world)) {
+	storetest.EachURL(t, func(t *testing.T, url string) { f(t, newWorldAt(t, t.TempDir(), url)) })
 }
 
 func (w *world) open() {
