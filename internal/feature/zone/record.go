@@ -67,7 +67,7 @@ func (in EditIn) lines() (string, []Edit) { return in.Zone, in.Changes }
 
 // edit is behind the web editor; its diff is this operation's own preview.
 func (z *Zones) edit() act.Declaration {
-	return records(z, "zone.edit", "Change records of a zone: all lines in one step, or none.",
+	return records(z, "zone.edit", "Change records of a zone in one step.",
 		EditIn{Zone: "example.org", Changes: []Edit{
 			{Action: "set", Name: "www", Type: "A", TTL: "300", Data: "192.0.2.10"},
 			{Action: "add", Name: "@", Type: "TXT", Data: `"v=spf1 -all"`},
