@@ -277,7 +277,7 @@ func TestAFileIsPastedOverAZone(t *testing.T) {
 	b := p.as("shop")
 	_, text := b.get("/zones/" + z.ID + "/file")
 	form := b.form(text)
-	form.Set("file", strings.Replace(form.Get("file"), "192.0.2.25", "192.0.2.26", 1))
+	form.Set("file", strings.Replace(form.Get("file"), "192.0.2.25\n", "192.0.2.26\n", 1))
 	form.Set("_do", "preview")
 	_, text = b.send("zone.import", form)
 	holdsAll(t, "the preview", text, "mail.kranewitt.example. A", "600 192.0.2.26")
