@@ -37,7 +37,7 @@ func offered(t *testing.T, h *house) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return link.Token
+	return link.Token()
 }
 
 func TestTheSetupLinkMakesTheFirstAdministratorOnce(t *testing.T) {

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"hostward/internal/act"
@@ -55,9 +56,13 @@ type Invite struct {
 type Link struct {
 	Account string    `json:"account,omitempty"` // "" for the first administrator
 	Link    string    `json:"link"`              // below the panel's own address
-	Token   string    `json:"token"`             // the same, for other faces
 	Expires time.Time `json:"expires"`
 }
+
+const setupPath = "/setup#token="
+
+// Token is the secret of the link, which is in its fragment.
+func (l Link) Token() string { return strings.TrimPrefix(l.Link, setupPath) }
 
 // State is the output of login.ready.
 type State struct {
@@ -113,7 +118,7 @@ func offer(ctx context.Context, tx *act.Tx, account string) (Link, error) {
 	if err := insertSetup(ctx, tx, s); err != nil {
 		return Link{}, err
 	}
-	out := Link{Account: account, Token: token.Reveal(), Expires: s.expires, Link: "/setup#token=" + token.Reveal()}
+	out := Link{Account: account, Link: setupPath + token.Reveal(), Expires: s.expires}
 	return out, tx.Record(ctx, "setup.offered", s.ref(), act.Field{Name: "account", New: value(account)},
 		act.Field{Name: "expires", New: value(s.expires.Format(core.TimeFormat))})
 }

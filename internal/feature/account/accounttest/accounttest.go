@@ -255,7 +255,7 @@ func (h *House) Create(by act.Actor, login, role, parent string) act.Actor {
 // Invite makes a link and returns its token.
 func (h *House) Invite(by act.Actor, account string) string {
 	h.T.Helper()
-	return h.Must(by, "login.invite", Input{"account": account}).Output.(login.Link).Token
+	return h.Must(by, "login.invite", Input{"account": account}).Output.(login.Link).Token()
 }
 
 // Token logs in and returns the session's token.
