@@ -23,7 +23,7 @@ func (s *session) call(ctx context.Context, op *act.Op, in *input, o options, ar
 	if !slices.Contains([]string{"table", "json", "yaml"}, s.output) {
 		return Usage("--output %q: must be table, json or yaml", s.output)
 	}
-	members, err := in.read(args, s.in, s.secrets(op.Method == "change"))
+	members, err := in.read(args, s.in, s.secrets(acts(op)))
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func call(op *act.Op, members []member, o options) request {
 	if o.dryRun {
 		r.query = url.Values{"preview": {"true"}}
 	}
-	if op.Method != "change" && urlable(op) {
+	if !acts(op) && urlable(op) {
 		r.method = http.MethodGet
 		r.query, _ = query(members) // what read made is JSON
 		return r
@@ -125,6 +125,9 @@ func call(op *act.Op, members []member, o options) request {
 	r.contentType, r.body = "application/json", bytes.NewReader(object(members))
 	return r
 }
+
+// acts reports an operation that may change something: a change or a job.
+func acts(op *act.Op) bool { return op.Method != "query" && op.Method != "stream" }
 
 // urlable repeats the rule of the REST face for canonical routes.
 func urlable(op *act.Op) bool {

@@ -168,7 +168,7 @@ func (s *session) operation(op *act.Op) *cobra.Command {
 	c.Args = p.arguments
 	o := &options{}
 	c.Flags().StringVar(&o.reason, "reason", "", "why, in your words; goes on record")
-	if op.Method == "change" {
+	if acts(op) {
 		c.Flags().BoolVar(&o.dryRun, "dry-run", false, "show what would change, change nothing")
 		c.Flags().BoolVar(&o.yes, "yes", false, "do it without being asked")
 		c.Flags().Uint64Var(&o.match, "if-match", 0, "version that you saw; another one is left alone")

@@ -118,9 +118,8 @@ func (f flagged) declare() bool {
 func (in *input) usage() string {
 	var b strings.Builder
 	for _, p := range in.places {
-		word := strings.ToUpper(strings.ReplaceAll(flagName(in.op, p), "-", "_"))
-		switch {
-		case p.Type == "list":
+		word := strings.ToUpper(p.Name)
+		if p.Type == "list" {
 			word += "..."
 		}
 		if !p.Required {

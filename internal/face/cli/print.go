@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -27,7 +28,7 @@ func (s *session) print(op *act.Op, body []byte) error {
 	if s.output == "yaml" {
 		return writeYAML(s.out, answer)
 	}
-	p := &printer{w: s.out, raw: s.raw()}
+	p := s.printer()
 	p.show("", answer.get("output"), op.Output)
 	if answer.get("state").text == act.Previewed {
 		return s.diff(s.out, body)
@@ -41,6 +42,7 @@ func (s *session) print(op *act.Op, body []byte) error {
 type printer struct {
 	w     io.Writer
 	raw   bool // texts as they are: nobody's terminal is at risk
+	width int  // of the terminal; 0: none
 	shown bool
 	err   error
 }
@@ -84,11 +86,15 @@ func (p *printer) show(title string, t *tree, shape reflect.Type) {
 	}
 }
 
-// raw reports whether texts may be printed as they are: a zone file that goes
-// into a file must not lose a byte.
-func (s *session) raw() bool {
-	f, ok := s.out.(*os.File)
-	return !ok || !term.IsTerminal(int(f.Fd()))
+// printer prints for what is behind out: a terminal is kept from harm and has
+// a width; a file must not lose a byte of a zone file.
+func (s *session) printer() *printer {
+	p := &printer{w: s.out, raw: true}
+	if f, ok := s.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		p.raw = false
+		p.width, _, _ = term.GetSize(int(f.Fd()))
+	}
+	return p
 }
 
 // text prints one text; its own lines stay lines: a zone file, a key.
@@ -118,14 +124,14 @@ func (p *printer) object(title string, t *tree, shape reflect.Type) {
 	var block, below []int
 	for i, item := range t.items {
 		switch {
-		case item.kind == '0':
+		case item.kind != 'a' && item.cell() == "":
 		case wide(item, typeOf(shape, t.keys[i])):
 			below = append(below, i)
 		default:
 			block = append(block, i)
 		}
 	}
-	if len(block) > 0 && len(below) != 1 || len(below) == 0 {
+	if len(below) != 1 || !t.items[below[0]].rows() {
 		p.block(title, t, block)
 		block = nil
 	}
@@ -139,6 +145,9 @@ func (p *printer) object(title string, t *tree, shape reflect.Type) {
 	p.block("", t, block)
 }
 
+// maxInline is how long a list may be to stand on the line of its name.
+const maxInline = 80
+
 // wide reports what does not fit on the line of its name.
 func wide(t *tree, shape reflect.Type) bool {
 	switch t.kind {
@@ -146,8 +155,11 @@ func wide(t *tree, shape reflect.Type) bool {
 		return strings.Contains(strings.TrimSuffix(t.text, "\n"), "\n")
 	case 'a':
 		e := indirect(elem(shape))
-		return t.rows() || len(t.items) == 0 && e != nil && e.Kind() == reflect.Struct
+		return t.rows() || len(t.cell()) > maxInline || len(t.items) == 0 && e != nil && e.Kind() == reflect.Struct
 	case 'o':
+		if len(t.keys) > 4 {
+			return true
+		}
 		for i, item := range t.items {
 			if wide(item, typeOf(shape, t.keys[i])) {
 				return true
@@ -172,25 +184,74 @@ func (p *printer) block(title string, t *tree, which []int) {
 	}
 }
 
+// grid prints rows under their names. Columns without any value and lists of
+// objects are left out; on a terminal so are those on the right that do not
+// fit, and a last line names them. What a program reads has them all.
 func (p *printer) grid(t *tree, names []string) {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	heads := make([]string, len(names))
-	for i, n := range names {
-		heads[i] = strings.ToUpper(clean(n))
-	}
-	fmt.Fprintln(w, strings.Join(heads, "\t"))
-	for _, row := range t.items {
-		cells := make([]string, len(names))
-		for i, n := range names {
-			cells[i] = row.get(n).cell()
+	var heads []string
+	var cells [][]string // by column
+	for _, n := range names {
+		if column, ok := columnOf(t, n); ok {
+			heads, cells = append(heads, n), append(cells, column)
 		}
-		fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}
-	_ = w.Flush() // a Builder takes everything
-	for l := range strings.Lines(b.String()) {
-		p.line("%s", strings.TrimRight(l, " \n"))
+	fit := p.fit(heads, cells)
+	for r := -1; r < len(t.items); r++ {
+		var b strings.Builder
+		for c := range fit {
+			text := strings.ToUpper(clean(heads[c]))
+			if r >= 0 {
+				text = cells[c][r]
+			}
+			b.WriteString(pad(text, widthOf(heads[c], cells[c])+2))
+		}
+		p.line("%s", strings.TrimRight(b.String(), " "))
 	}
+	if fit < len(heads) {
+		p.line("left out for want of room: %s", clean(strings.Join(heads[fit:], ", ")))
+	}
+}
+
+// columnOf are the cells of one column; false: there is nothing to show.
+func columnOf(t *tree, name string) ([]string, bool) {
+	column, filled := make([]string, len(t.items)), false
+	for i, row := range t.items {
+		item := row.get(name)
+		if item.rows() {
+			return nil, false
+		}
+		column[i] = item.brief()
+		filled = filled || column[i] != ""
+	}
+	return column, filled
+}
+
+// fit is how many columns stand side by side; the first always does.
+func (p *printer) fit(heads []string, cells [][]string) int {
+	if p.width == 0 {
+		return len(heads)
+	}
+	used := 0
+	for i := range heads {
+		used += widthOf(heads[i], cells[i])
+		if used > p.width && i > 0 {
+			return i
+		}
+		used += 2
+	}
+	return len(heads)
+}
+
+func widthOf(head string, column []string) int {
+	w := utf8.RuneCountInString(head)
+	for _, c := range column {
+		w = max(w, utf8.RuneCountInString(c))
+	}
+	return w
+}
+
+func pad(s string, to int) string {
+	return s + strings.Repeat(" ", max(0, to-utf8.RuneCountInString(s)))
 }
 
 // columns are the members of the declared type, then what else the rows have.
@@ -320,10 +381,10 @@ func (s *session) item(line []byte) error {
 		return writeYAML(s.out, t)
 	}
 	if t.kind == 's' {
-		p := &printer{w: s.out, raw: s.raw()}
+		p := s.printer()
 		p.text(t.text)
 		return p.err
 	}
-	_, err = fmt.Fprintln(s.out, t.cell())
+	_, err = fmt.Fprintln(s.out, t.line())
 	return err
 }

@@ -56,6 +56,27 @@ func TestTablesCannotWriteOnTheTerminal(t *testing.T) {
 	}
 }
 
+func TestATableKeepsWithinTheTerminal(t *testing.T) {
+	tree, err := parse([]byte(`[{"id":"a","who":{"kind":"os","id":"uid:0","name":"root"},"none":"","list":[{"x":1}],"note":"rather long"},
+		{"id":"b","who":{"kind":"zone","id":"z"},"list":[{"x":2}],"note":"ü"}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for width, want := range map[int]string{
+		0:  "ID  WHO     NOTE\na   root    rather long\nb   zone:z  ü\n",
+		23: "ID  WHO     NOTE\na   root    rather long\nb   zone:z  ü\n",
+		22: "ID  WHO\na   root\nb   zone:z\nleft out for want of room: note\n",
+		1:  "ID\na\nb\nleft out for want of room: who, note\n",
+	} {
+		var out bytes.Buffer
+		p := &printer{w: &out, width: width}
+		p.show("", tree, nil)
+		if out.String() != want {
+			t.Errorf("width %d:\n%swant\n%s", width, &out, want)
+		}
+	}
+}
+
 func FuzzAnswersArePrintable(f *testing.F) {
 	f.Add(`{"output":{"a":[{"b":1},{"c":[{}]}]}}`)
 	f.Add(`{"output":[1,[2,{"x":"y\n"}]],"state":"preview","changes":[{"fields":[{"old":"a\nb"}]}]}`)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 )
 
@@ -94,6 +95,38 @@ func (t *tree) cell() string {
 		return t.join(" ", func(i int) string { return clean(t.keys[i]) + "=" + t.items[i].cell() })
 	}
 	return clean(t.text)
+}
+
+// brief is a cell of a table: of an object its name, or kind:id.
+func (t *tree) brief() string {
+	if t.kind != 'o' {
+		return t.cell()
+	}
+	if name := t.get("name"); name.kind == 's' && name.text != "" {
+		return name.cell()
+	}
+	if kind, id := t.get("kind"), t.get("id"); kind.kind == 's' && id.kind == 's' {
+		return strings.Trim(kind.cell()+":"+id.cell(), ":")
+	}
+	return t.cell()
+}
+
+// line is one item of a stream: key=value of what is short, quoted where a
+// blank would hide the end of a value.
+func (t *tree) line() string {
+	if t.kind != 'o' {
+		return t.cell()
+	}
+	return t.join(" ", func(i int) string {
+		if t.items[i].rows() {
+			return ""
+		}
+		v := t.items[i].brief()
+		if strings.ContainsAny(v, " =\"") {
+			v = strconv.Quote(v)
+		}
+		return clean(t.keys[i]) + "=" + v
+	})
 }
 
 func (t *tree) join(sep string, one func(int) string) string {

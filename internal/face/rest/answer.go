@@ -42,7 +42,7 @@ type Value struct {
 
 func answer(op *act.Op, r act.Result) Answer {
 	a := Answer{Output: r.Output, State: r.State, Record: r.Record, Version: r.Version, Changes: changes(r)}
-	if op.Method == "change" && r.Record != "" {
+	if acts(op) && r.Record != "" {
 		a.Index = &r.Index
 	}
 	if r.Target != (core.Ref{}) {

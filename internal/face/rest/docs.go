@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -77,7 +78,7 @@ func describe(op *act.Op, routes []Route) entry {
 		}
 	}
 	e.Curl = curl(e.Routes[0])
-	if op.Method != "stream" && op.Output != nil {
+	if op.Output != nil && op.Output.Kind() != reflect.Interface {
 		e.Output = outline(op)
 	}
 	return e
@@ -152,27 +153,38 @@ func typeWord(s schema) any {
 
 // curl is the call of the sample with curl.
 func curl(r Route) string {
-	fields := sample(r.Op)
+	given := sample(r.Op)
 	path := r.Path
 	for _, name := range r.Places {
-		path = strings.ReplaceAll(path, "{"+name+"}", url.PathEscape(fmt.Sprint(fields[name])))
-		delete(fields, name)
+		path = strings.ReplaceAll(path, "{"+name+"}", url.PathEscape(fmt.Sprint(given[name])))
+		delete(given, name)
 	}
 	parts := []string{"curl"}
 	if r.Method != http.MethodGet {
-		parts = append(parts, "-X "+r.Method)
+		parts[0] += " -X " + r.Method
 	}
 	parts = append(parts, `-H "Authorization: Bearer $HOSTWARD_TOKEN"`)
 	if r.Op.Confirm {
 		parts = append(parts, "-H 'Confirm: true'")
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodDelete {
-		path += queryString(fields)
+		path += queryString(given)
 	} else {
-		body, _ := encode(fields)
-		parts = append(parts, "-H 'Content-Type: application/json'", "-d "+quote(strings.TrimSpace(string(body))))
+		parts = append(parts, "-H 'Content-Type: application/json'", "-d "+quote(ordered(r.Op, given)))
 	}
 	return strings.Join(append(parts, quote("https://panel.example:8443"+path)), " \\\n  ")
+}
+
+// ordered is an input as JSON, with its fields in the order of the declaration.
+func ordered(op *act.Op, values map[string]any) string {
+	var f fields
+	for _, p := range op.Input {
+		if v, ok := values[p.Name]; ok {
+			b, _ := encode(v) // it came from JSON
+			f.add(p.Name, bytes.TrimSpace(b))
+		}
+	}
+	return string(f.object())
 }
 
 func queryString(fields map[string]any) string {

@@ -144,7 +144,7 @@ func (x *exchange) query(f *fields) error {
 		return core.Errorf(core.Invalid, "the query string cannot be read: it has a broken %% sequence or a semicolon")
 	}
 	var faults core.Faults
-	if x.route.Op.Method == "change" {
+	if acts(x.route.Op) {
 		x.call.Preview = truth(&faults, previewKey, take(values, previewKey))
 		x.call.Confirmed = truth(&faults, confirmKey, take(values, confirmKey)) || x.call.Confirmed
 	}
@@ -184,7 +184,7 @@ func (x *exchange) accepted() string {
 			names = append(names, p.Name)
 		}
 	}
-	if x.route.Op.Method == "change" {
+	if acts(x.route.Op) {
 		names = append(names, previewKey, confirmKey)
 	}
 	if names == nil {

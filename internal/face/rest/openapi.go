@@ -160,7 +160,7 @@ func parameters(r Route) []any {
 			list = append(list, parameter(r.Op, p, "query"))
 		}
 	}
-	if r.Op.Method == "change" {
+	if acts(r.Op) {
 		for _, name := range []string{"preview", "confirm", "ifMatch", "idempotencyKey", "reason"} {
 			list = append(list, ref("parameters", name))
 		}
@@ -230,7 +230,7 @@ func (all schemas) responses(r Route) schema {
 	for _, m := range meanings {
 		list[strconv.Itoa(m.Status)] = ref("responses", m.Code)
 	}
-	if r.Op.Method != "change" {
+	if !acts(r.Op) {
 		for _, m := range []string{"409", "412", "428"} {
 			delete(list, m)
 		}

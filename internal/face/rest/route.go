@@ -26,7 +26,7 @@ type Route struct {
 // shape is one row of the table in the package's documentation.
 type shape struct {
 	method string
-	kind   string // of operation: "query" stands for streams too
+	kind   string // of operation: "query" stands for streams too, "change" for jobs
 	member bool   // stands below one object, not below the collection
 	suffix bool   // the verb ends the path
 }
@@ -56,13 +56,16 @@ func Routes(reg *act.Registry) ([]Route, error) {
 	return routes, errors.Join(append(faults, overlaps(routes))...)
 }
 
+// acts reports an operation that may change something: a change or a job.
+func acts(op *act.Op) bool { return op.Method != "query" && op.Method != "stream" }
+
 // inner reports an operation for the house itself. It has a route, so that
 // calling it is refused on record, but nobody needs to read about it.
 func inner(op *act.Op) bool { return op.Roles&^act.System == 0 }
 
 func canonical(op *act.Op) Route {
 	r := Route{Op: op, Method: http.MethodPost, Path: Base + "/" + strings.ReplaceAll(op.Name, ".", "/")}
-	if op.Method != "change" && urlable(op.Input) {
+	if !acts(op) && urlable(op.Input) {
 		r.Method = http.MethodGet
 	}
 	return r
@@ -95,9 +98,9 @@ func resource(op *act.Op) (Route, bool) {
 }
 
 func shapeOf(op *act.Op, verb string, member bool) (shape, bool) {
-	kind := op.Method
-	if kind == "stream" {
-		kind = "query"
+	kind := "query"
+	if acts(op) {
+		kind = "change"
 	}
 	s, known := shapes[verb]
 	switch {
@@ -153,7 +156,7 @@ const (
 // clashes refuses a field that could not be told from a parameter of the call.
 func clashes(op *act.Op) error {
 	for _, p := range op.Input {
-		if op.Method == "change" && (p.Name == previewKey || p.Name == confirmKey) {
+		if acts(op) && (p.Name == previewKey || p.Name == confirmKey) {
 			return fmt.Errorf("operation %q: the field %q has the name of a parameter of every call", op.Name, p.Name)
 		}
 	}
