@@ -33,6 +33,13 @@ func (r row) changed(changes []rr.Change, warnings core.Faults) Changed {
 	return c
 }
 
+// made is the answer for a new zone: its diff would be the zone itself.
+func (r row) made(warnings core.Faults) Changed {
+	c := r.changed(nil, warnings)
+	c.Added = r.Records
+	return c
+}
+
 // lines is a diff as text, cut with a last line that says so.
 func lines(changes []rr.Change) []string {
 	var out []string

@@ -150,7 +150,7 @@ func (z *Zones) found(ctx context.Context, tx *act.Tx, action string, name rr.Na
 		_, f := field(c)
 		fields = append(fields, f)
 	}
-	return r.changed(d.changes, warnings), tx.Record(ctx, event, r.ref(), fields...)
+	return r.made(warnings), tx.Record(ctx, event, r.ref(), fields...)
 }
 
 // draft is a whole zone, worked out: for a large one that takes longer than

@@ -80,7 +80,7 @@ func historyOf(ctx context.Context, v *act.View, r row, before int64, limit int)
 // DiffIn names two versions.
 type DiffIn struct {
 	Zone string `json:"zone" doc:"name or id of the zone" rule:"required,max=1020" cli:"arg"`
-	From int64  `json:"from" doc:"the older version; 0 is the empty zone before version 1"`
+	From int64  `json:"from" doc:"the older version; 0 is the one before"`
 	To   int64  `json:"to" doc:"the newer version; 0 is the newest"`
 }
 
@@ -113,7 +113,6 @@ func joined(list []string) *string {
 // Between is what happened to one RRset.
 type Between struct {
 	Name    rr.Name  `json:"name"`
-	Label   string   `json:"label"`
 	Type    string   `json:"type"`
 	Added   []string `json:"added,omitempty"`   // TTL and data
 	Removed []string `json:"removed,omitempty"` // TTL and data
@@ -129,13 +128,14 @@ func (z *Zones) diff() act.Declaration {
 			if err != nil {
 				return Diff{}, err
 			}
-			from, to := uint64(in.From), uint64(cmp.Or(in.To, int64(r.Version)))
+			to := uint64(cmp.Or(in.To, int64(r.Version)))
+			from := uint64(cmp.Or(in.From, int64(to)-1)) // of version 1: the empty zone
 			var faults core.Faults
 			if to > r.Version {
 				faults.Add("to", fmt.Sprint(to), fmt.Sprintf("a version from 1 to %d", r.Version))
 			}
 			if from > to {
-				faults.Add("from", fmt.Sprint(from), fmt.Sprintf("a version from 0 to %d", to))
+				faults.Add("from", fmt.Sprint(from), fmt.Sprintf("a version up to %d", to))
 			}
 			if err := faults.Err(); err != nil {
 				return Diff{}, err
@@ -151,7 +151,7 @@ func difference(r row, from, to uint64, changes []rr.Change) Diff {
 	for _, c := range changes {
 		_, f := field(c)
 		k := c.Key()
-		out.Changes = append(out.Changes, Between{Name: k.Name, Label: k.Name.Relative(r.Name), Type: k.Type,
+		out.Changes = append(out.Changes, Between{Name: k.Name, Type: k.Type,
 			Added: split(f.New), Removed: split(f.Old)})
 	}
 	return out

@@ -127,7 +127,7 @@ func (z *Zones) fromFile(ctx context.Context, tx *act.Tx, in ImportIn) (Changed,
 	if err != nil {
 		return Changed{}, err
 	}
-	return r.changed(p.changes, p.warnings), tx.Record(ctx, "zone.imported", r.ref(), append(r.fields(), p.fields(p.changes)...)...)
+	return r.made(p.warnings), tx.Record(ctx, "zone.imported", r.ref(), append(r.fields(), p.fields(p.changes)...)...)
 }
 
 // replace makes the records of an existing zone those of the file.

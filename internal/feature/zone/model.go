@@ -22,22 +22,27 @@ const (
 // firstGeneration names the rows of a zone whose records were never staged.
 const firstGeneration = 1
 
-// Zone is a zone as faces show it.
+// Zone is a zone as faces show it. Its name has no final dot.
 type Zone struct {
-	ID        string     `json:"id"`
-	Name      rr.Name    `json:"name"`
-	Shown     string     `json:"shown"` // for people: IDN as letters, no final dot
-	Owner     string     `json:"owner"`
-	OwnerName string     `json:"ownerName,omitempty"`
-	Serial    uint32     `json:"serial"`
-	Version   uint64     `json:"version"` // counts changes, from 1
-	Sets      int64      `json:"sets"`
-	Records   int64      `json:"records"`
-	Created   time.Time  `json:"created"`
-	Changed   time.Time  `json:"changed"`
-	Deleted   *time.Time `json:"deleted,omitempty"`
-	Serving   string     `json:"serving,omitempty"` // "in force", "pending" or "unknown": the nameserver was asked
-	Served    uint64     `json:"served"`            // version that the nameserver answers with; 0: none
+	Name      string    `json:"name"`
+	Unicode   string    `json:"unicode,omitempty"` // with IDN labels as letters, where that differs
+	Records   int64     `json:"records"`
+	Serial    uint32    `json:"serial"`
+	Version   uint64    `json:"version"`           // counts changes, from 1
+	Serving   string    `json:"serving,omitempty"` // "in force", "pending" or "unknown": the nameserver was asked
+	Served    uint64    `json:"served"`            // version that the nameserver answers with; 0: none
+	Changed   time.Time `json:"changed"`
+	OwnerName string    `json:"owner_name,omitempty"`
+	Owner     string    `json:"owner"`
+	ID        string    `json:"id"`
+}
+
+// Shown is the name as people read it.
+func (z Zone) Shown() string {
+	if z.Unicode != "" {
+		return z.Unicode
+	}
+	return z.Name
 }
 
 // row is a zone as it is stored.
@@ -54,14 +59,15 @@ type row struct {
 func (r row) ref() core.Ref { return core.Ref{Kind: kind, ID: r.ID} }
 
 func (r row) public() Zone {
-	z := Zone{ID: r.ID, Name: r.Name, Shown: shown(r.Name), Owner: r.Owner, Serial: r.Serial, Version: r.Version,
-		Sets: r.Sets, Records: r.Records, Created: instant(r.Created), Changed: instant(r.Changed)}
-	if r.Deleted != 0 {
-		at := instant(r.Deleted)
-		z.Deleted = &at
+	z := Zone{ID: r.ID, Name: ascii(r.Name), Owner: r.Owner, Serial: r.Serial, Version: r.Version, Records: r.Records, Changed: instant(r.Changed)}
+	if u := shown(r.Name); u != z.Name {
+		z.Unicode = u
 	}
 	return z
 }
+
+// ascii is a name without its final dot.
+func ascii(n rr.Name) string { return strings.TrimSuffix(string(n), ".") }
 
 func instant(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 

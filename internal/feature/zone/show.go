@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"hostward/internal/act"
 	"hostward/internal/core"
@@ -27,12 +28,14 @@ type ShowIn struct {
 // Set is one RRset as faces show it.
 type Set struct {
 	rr.RRset
-	Label string `json:"label"` // the name as one writes it in this zone: @, www
+	Label string `json:"-"` // the name as one writes it in this zone: @, www
 }
 
 // Shown is a zone with records.
 type Shown struct {
 	Zone
+	Sets     int64       `json:"sets"`
+	Created  time.Time   `json:"created"`
 	At       uint64      `json:"at"`    // version whose records these are
 	Found    int         `json:"found"` // RRsets that match, on all pages
 	RRsets   []Set       `json:"rrsets"`
@@ -68,7 +71,7 @@ func (z *Zones) show() act.Declaration {
 			if err != nil {
 				return Shown{}, err
 			}
-			out := Shown{Zone: r.public()}
+			out := Shown{Zone: r.public(), Sets: r.Sets, Created: instant(r.Created)}
 			if out.OwnerName, err = z.ports.TenantName(ctx, v, r.Owner); err != nil {
 				return out, err
 			}

@@ -192,7 +192,10 @@ func TestHistoryHasEveryVersionAndDiffComparesAnyTwo(t *testing.T) {
 				t.Errorf("%d to %d: %q, want %q", c.from, c.to, got, c.want)
 			}
 		}
-		all, _ := must[zone.Diff](w, customer, "zone.diff", fields{"zone": z.ID, "from": 0, "to": 1})
+		if d, _ := must[zone.Diff](w, customer, "zone.diff", fields{"zone": z.ID}); d.From != 5 || d.To != 6 {
+			t.Errorf("%d to %d", d.From, d.To)
+		}
+		all, _ := must[zone.Diff](w, customer, "zone.diff", fields{"zone": z.ID, "to": 1})
 		if len(all.Lines) != 28 {
 			t.Errorf("version 1 has %d records", len(all.Lines))
 		}
