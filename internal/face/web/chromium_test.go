@@ -68,6 +68,9 @@ func openTab(t *testing.T, p *panel, who *act.Actor) *tab {
 	ctx, cancel := chromedp.NewContext(ctx)
 	t.Cleanup(func() { _ = chromedp.Cancel(ctx); cancel(); stop() })
 	b := &tab{ctx, t, p}
+	if err := chromedp.Do(ctx); err != nil { // starts it, with a life as long as the test's
+		t.Fatal(err)
+	}
 	b.must(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 		_, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: watcher})
 		return err
@@ -87,29 +90,48 @@ func (b *tab) logIn(who *act.Actor) {
 	}
 }
 
+// patience bounds each step: a browser that hangs fails its test, not the run.
+const patience = 30 * time.Second
+
 func (b *tab) must(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	if err := chromedp.Do(b.Context, steps...); err != nil {
+	ctx, cancel := context.WithTimeout(b.Context, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
 		b.t.Fatal(err)
 	}
 }
 
 func eval[T any](b *tab, js string) T {
 	b.t.Helper()
-	v, err := chromedp.Run(b.Context, chromedp.Evaluate[T](js, chromedp.EvalAwaitPromise))
+	ctx, cancel := context.WithTimeout(b.Context, patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](js, chromedp.EvalAwaitPromise))
 	if err != nil {
 		b.t.Fatalf("%s: %v", js, err)
 	}
 	return v
 }
 
-// until waits for a condition in the page.
+// until waits for a condition in the page, also across a navigation, in which
+// every evaluation fails for a moment.
 func (b *tab) until(js string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.Context, 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.Context, patience)
 	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool]("!!("+js+")")); err != nil {
-		b.t.Fatalf("waiting for %s: %v", js, err)
+	tick := time.NewTicker(15 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+js+")"))
+		if ok {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			here, _ := chromedp.Run(b.Context, chromedp.Evaluate[string]("location.href + ' ' + document.querySelector('main')?.innerText.slice(0, 300)"))
+			b.t.Fatalf("waiting for %s at %s: %v", js, here, err)
+		case <-tick.C:
+		}
 	}
 }
 
@@ -120,7 +142,7 @@ type look struct {
 	dark, phone   bool
 }
 
-var looks = []look{{"light", 1440, 900, false, false}, {"dark", 1440, 900, true, false}, {"phone", 390, 844, false, true}, {"phone-dark", 390, 844, true, true}}
+var looks = []look{{"light", 1440, 900, false, false}, {"dark", 1440, 900, true, false}, {"phone", 390, 844, false, true}}
 
 func (b *tab) as(l look) {
 	b.t.Helper()

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"maps"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +31,12 @@ type Form struct {
 	Plan      *Plan
 	Confirm   bool // asked back: the button confirms
 	Cancel    string
+}
+
+// Rows reports whether the form has a button of its own before the main one:
+// then Enter in a field would press that.
+func (f Form) Rows() bool {
+	return slices.ContainsFunc(f.Fields, func(x Field) bool { return x.Type == "objects" })
 }
 
 // Pair is a name and a value.
@@ -138,7 +145,20 @@ func put(to url.Values, name string, value any) {
 		to[name] = list
 		return
 	}
+	if rows := reflect.ValueOf(value); rows.Kind() == reflect.Slice && rows.Type().Elem().Kind() == reflect.Struct {
+		putRows(to, name, rows)
+		return
+	}
 	to.Set(name, plain(value))
+}
+
+// putRows fills in a list of objects: each struct is one row of the form.
+func putRows(to url.Values, name string, rows reflect.Value) {
+	for i := range rows.Len() {
+		for f := range rows.Type().Elem().Fields() {
+			to.Set(fmt.Sprintf("%s.%d.%s", name, i, jsonName(f)), plain(rows.Index(i).FieldByIndex(f.Index).Interface()))
+		}
+	}
 }
 
 func (s *Sheet) form(o *act.Op, set, fixed, steer url.Values) Form {
@@ -195,7 +215,8 @@ func (s *Sheet) field(p act.Param, at, form string, set url.Values, try *attempt
 	switch p.Type {
 	case "secret": // never given back (SPEC A4)
 	case "file":
-		if try != nil {
+		f.Value = set.Get(at)
+		if try != nil && f.Value == "" {
 			f.Upload = try.uploads[at]
 		}
 	case "list":

@@ -196,7 +196,7 @@ function help() {
 let pending = 0;
 document.addEventListener('keydown', e => {
   if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === 'k') { e.preventDefault(); palette(); return; }
-  if (e.ctrlKey || e.metaKey || e.altKey || typing(e.target) || $('dialog[open]')) return;
+  if (root.dataset.keys === 'off' || e.ctrlKey || e.metaKey || e.altKey || typing(e.target) || $('dialog[open]')) return;
   const after = Date.now() - pending < 1500;
   pending = 0;
   root.classList.remove('keys');
