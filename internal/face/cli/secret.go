@@ -18,7 +18,7 @@ type secrets struct {
 	in    io.Reader
 	lines *bufio.Reader
 	err   io.Writer
-	twice bool // a new secret is typed twice: nobody sees a slip
+	twice bool // a new secret, not an old one, is typed twice: nobody sees a slip
 }
 
 func (s *session) secrets(twice bool) *secrets { return &secrets{in: s.in, err: s.err, twice: twice} }
@@ -51,7 +51,7 @@ func (s *secrets) read(name string) (string, error) {
 
 func (s *secrets) typed(fd int, name string) (string, error) {
 	first, err := s.ask(fd, name+": ")
-	if err != nil || !s.twice {
+	if err != nil || !s.twice || strings.HasPrefix(name, "old") {
 		return first, err
 	}
 	again, err := s.ask(fd, name+", once more: ")
