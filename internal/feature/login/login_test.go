@@ -685,3 +685,47 @@ func TestADeletedAccountLeavesNothingToLogInWith(t *testing.T) {
 		h.Refused(core.Unauthenticated, stranger, "login.enter", input{"login": "shop", "password": good})
 	})
 }
+
+func TestAGoodLoginRenewsACheapHash(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.Primary()
+		events := func() (names []string) {
+			for _, e := range h.Must(stranger, "login.enter", input{"login": "root", "password": good}).Changes {
+				names = append(names, e.Name)
+			}
+			return names
+		}
+		if got := events(); slices.Contains(got, "credential.rehashed") {
+			t.Errorf("a hash of today was renewed: %v", got)
+		}
+		h.Cheap(true)
+		if got := events(); !slices.Contains(got, "credential.rehashed") {
+			t.Errorf("a cheap hash was kept: %v", got)
+		}
+		h.Refused(core.Unauthenticated, stranger, "login.enter", input{"login": "root", "password": "not the password at all"})
+		h.Cheap(false)
+		h.Enter("root", good)
+	})
+}
+
+func TestEverySampleIsValidForEveryRole(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		primary := h.Primary()
+		actors := []act.Actor{primary, h.Account(primary, "second", "additional administrator", "provider"), h.Account(primary, "auditor", "auditor", "provider"),
+			h.Account(primary, "agency", "reseller", "provider"), h.Account(primary, "shop", "customer", "agency"), stranger, act.SystemActor("test")}
+		for _, op := range h.Registry.Ops() {
+			for _, a := range actors {
+				if a.Role == act.System && op.Roles&act.System == 0 {
+					continue // the system has no account of its own
+				}
+				_, err := h.Do(t.Context(), act.Call{Op: op.Name, Actor: a, Input: op.Sample(), Confirmed: true})
+				if code := core.CodeOf(err); err != nil && (code == core.Invalid || code == core.Internal) {
+					t.Errorf("%s by %s: %v", op.Name, a.Role, err)
+				}
+				if err == nil && op.Roles&a.Role == 0 {
+					t.Errorf("%s went through for %s", op.Name, a.Role)
+				}
+			}
+		}
+	})
+}
