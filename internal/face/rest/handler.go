@@ -46,18 +46,10 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	document, err := OpenAPI(c.Registry, c.Version)
-	if err != nil {
-		return nil, err
-	}
-	docs, err := documentation(c.Registry, c.Version)
-	if err != nil {
-		return nil, err
-	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &handler{c, tree(routes), papers(document, docs)}, nil
+	return &handler{c, tree(routes), papers(c)}, nil
 }
 
 type handler struct {
