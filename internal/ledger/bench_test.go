@@ -138,3 +138,36 @@ func BenchmarkBig(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkHeads measures what a heads record costs the writer with 100 000
+// objects of which 1000 have changed since the last, and how long the first
+// look takes, which is made on a snapshot.
+func BenchmarkHeads(b *testing.B) {
+	w := newWorld(b)
+	change := func(from, to int) {
+		var list []*ledger.Entry
+		for i := from; i < to; i++ {
+			e := w.entry(0)
+			e.ID, e.Object.ID = core.NewID("r"), "z_"+strconv.Itoa(i%100_000)
+			e.Events[0].Object, e.Events[0].Fields = e.Object, nil
+			list = append(list, e)
+		}
+		w.append(list...)
+	}
+	for i := 0; i < 100_000; i += 5000 {
+		change(i, i+5000)
+	}
+	h := ledger.NewHeads()
+	advance := func(r ledger.Reader) error { _, err := h.Advance(b.Context(), r); return err }
+	first := time.Now()
+	w.read(advance)
+	b.Logf("first look at 100 000 objects: %v", time.Since(first))
+	at := 0
+	for b.Loop() {
+		b.StopTimer()
+		change(at, at+1000)
+		at += 1000
+		b.StartTimer()
+		w.read(advance)
+	}
+}

@@ -80,7 +80,8 @@ func bucketOf(key string) int {
 // record to record. Make the first Advance on a snapshot, away from the
 // writer: it reads every head. Later ones cost what has changed since.
 type Heads struct {
-	upto  int64 // the map covers records below; -1: nothing read yet
+	upto  int64     // the map covers records below; -1: nothing read yet
+	last  tlog.Hash // hash of the record before upto
 	roots []tlog.Hash
 }
 
@@ -95,13 +96,20 @@ type HeadsRoot struct {
 
 // Advance brings the map to what r shows and returns its root. Call it once on
 // a snapshot and, right after, inside the transaction that appends the heads
-// record; call Forget when that transaction does not commit.
+// record, with no other record between them. A transaction that was rolled
+// back is noticed.
 func (h *Heads) Advance(ctx context.Context, r Reader) (HeadsRoot, error) {
 	next, err := nextSeq(ctx, r)
 	if err != nil {
 		return HeadsRoot{}, err
 	}
+	if err := h.recheck(ctx, r); err != nil {
+		return HeadsRoot{}, fmt.Errorf("reading heads: %w", err)
+	}
 	dirty, err := h.dirty(ctx, r, next)
+	if err == nil {
+		h.last, err = hashBefore(ctx, r, next)
+	}
 	if err != nil {
 		h.Forget()
 		return HeadsRoot{}, fmt.Errorf("reading heads: %w", err)
@@ -111,6 +119,28 @@ func (h *Heads) Advance(ctx context.Context, r Reader) (HeadsRoot, error) {
 	}
 	h.upto = next
 	return HeadsRoot{mapRoot(h.roots), next}, nil
+}
+
+// recheck forgets everything when the records that were seen are no longer
+// those in the database: their transaction was rolled back.
+func (h *Heads) recheck(ctx context.Context, r Reader) error {
+	if h.upto < 0 {
+		return nil
+	}
+	last, err := hashBefore(ctx, r, h.upto)
+	if err == nil && last != h.last {
+		h.Forget()
+	}
+	return err
+}
+
+// hashBefore returns the hash of the record before seq, zero if there is none.
+func hashBefore(ctx context.Context, r Reader, seq int64) (tlog.Hash, error) {
+	list, err := readRange(ctx, r, seq-1, seq)
+	if err != nil || len(list) == 0 {
+		return tlog.Hash{}, err
+	}
+	return LeafHash(list[0].leaf), nil
 }
 
 // Forget makes the next Advance read everything.
