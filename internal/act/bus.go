@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -211,15 +212,22 @@ func objects(events []ledger.Event) []core.Ref {
 	return refs
 }
 
-// snapshot runs f on one read snapshot, which ends with it.
-func (b *Bus) snapshot(ctx context.Context, actor Actor, f func(*View) error) error {
+// snapshot runs f on one read snapshot, which ends with it. A panic of a
+// feature becomes a failed call, which goes on record like any other.
+func (b *Bus) snapshot(ctx context.Context, actor Actor, f func(*View) error) (err error) {
 	s, err := b.Store.Snapshot(ctx)
 	if err != nil {
 		return core.Wrap(core.Unavailable, err, "the database cannot be read now")
 	}
 	defer s.Close()
 	v := b.view(s, actor, b.Clock())
-	defer v.end()
+	defer func() {
+		v.end()
+		if p := recover(); p != nil {
+			b.Log.Error("reading panicked", "actor", actor.ID, "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("reading panicked: %v", p)
+		}
+	}()
 	return f(v)
 }
 

@@ -89,11 +89,10 @@ func (b *Bus) fresh(v *View, op *Op, a Actor) error {
 
 // gate decides over what is about to be committed, not over what the feature
 // thinks it did (SPEC L1). It asks the database which objects were touched.
+// It asks last, so that not even the functions of a Kind change anything
+// behind it; nothing can be written through tx any more.
 func (b *Bus) gate(ctx context.Context, tx *Tx, op *Op) error {
-	touched, err := b.Writer.Touched(ctx)
-	if err != nil {
-		return fmt.Errorf("asking what was touched: %w", err)
-	}
+	tx.w = nil
 	if tx.fault != nil {
 		return tx.fault
 	}
@@ -104,6 +103,10 @@ func (b *Bus) gate(ctx context.Context, tx *Tx, op *Op) error {
 			return err
 		}
 		named[e.Object] = true
+	}
+	touched, err := b.Writer.Touched(ctx)
+	if err != nil {
+		return fmt.Errorf("asking what was touched: %w", err)
 	}
 	for _, t := range touched {
 		if ref := (core.Ref{Kind: t.Kind, ID: t.ID}); !named[ref] {
@@ -130,7 +133,20 @@ func (b *Bus) seal(ctx context.Context, tx *Tx, op *Op, e *ledger.Event) error {
 	if e.State, err = k.Digest(ctx, &tx.View, e.Object.ID); err != nil {
 		return fmt.Errorf("digest of %s: %w", e.Object, err)
 	}
-	return nil
+	return b.stays(ctx, tx, op, e)
+}
+
+// stays wants the owner whom Record found to be the owner still: who is given
+// an object behind its record would not find it in his part of the log.
+func (b *Bus) stays(ctx context.Context, tx *Tx, op *Op, e *ledger.Event) error {
+	if e.State == "" {
+		return nil
+	}
+	owner, err := tx.owner(ctx, e.Object)
+	if err == nil && owner != e.Tenant {
+		err = fmt.Errorf("%s gave %s to another owner after recording it", op.Name, e.Object)
+	}
+	return err
 }
 
 // complete wants every event that a success must record.

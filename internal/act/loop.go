@@ -45,6 +45,9 @@ var errClosing = core.Errorf(core.Unavailable, "the server is stopping; try agai
 // submit queues a request and waits for its COMMIT. A caller who leaves early
 // leaves the request behind: it is skipped if it has not begun.
 func (b *Bus) submit(ctx context.Context, r *request) (Result, error) {
+	if ctx.Value(inside{}) != nil {
+		return Result{}, errNested
+	}
 	r.ctx, r.answer = ctx, make(chan answer, 1)
 	select {
 	case <-b.closing:
@@ -65,6 +68,12 @@ func (b *Bus) submit(ctx context.Context, r *request) (Result, error) {
 		}
 	}
 }
+
+// inside marks the context of a Run: a call from there would wait for the very
+// loop that waits for it.
+type inside struct{}
+
+var errNested = errors.New("an operation calls no other through the bus: call its function with the same Tx")
 
 // loop owns the writer. One batch is one transaction.
 func (b *Bus) loop() {
@@ -254,7 +263,7 @@ func (b *Bus) guarded(ctx context.Context, tx *Tx, r *request) (e *ledger.Entry,
 			e, err = nil, fmt.Errorf("%s panicked: %v", r.op.Name, p)
 		}
 	}()
-	return b.run(ctx, tx, r)
+	return b.run(context.WithValue(ctx, inside{}, true), tx, r)
 }
 
 // run is one operation inside its savepoint: right, version, key, Run, gate.

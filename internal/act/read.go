@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"hostward/internal/core"
@@ -142,6 +143,7 @@ type Flow struct {
 	again time.Time // when the right is checked next
 	send  func(any) error
 	sent  int
+	over  bool
 }
 
 // recheck is how long a right holds within a stream.
@@ -150,6 +152,9 @@ const recheck = 30 * time.Second
 // View runs f on a fresh snapshot, after checking the right again when the
 // last check is older than 30 s. Keep f short: it pins the snapshot.
 func (f *Flow) View(ctx context.Context, read func(*View) error) error {
+	if f.over {
+		return errOver
+	}
 	return f.bus.snapshot(ctx, f.call.Actor, func(v *View) error {
 		if v.now.After(f.again) {
 			if _, _, err := f.bus.authorize(ctx, v, f.op, f.call, f.in); err != nil {
@@ -163,6 +168,9 @@ func (f *Flow) View(ctx context.Context, read func(*View) error) error {
 
 // Send hands one item to the caller. An error means that he has left.
 func (f *Flow) Send(item any) error {
+	if f.over {
+		return errOver
+	}
 	f.sent++
 	return f.send(item)
 }
@@ -188,8 +196,20 @@ func (b *Bus) Stream(ctx context.Context, c Call, send func(any) error) error {
 	if _, err := b.readRecord(ctx, op.Name, op.Class, c, core.Ref{}); err != nil {
 		return err
 	}
-	err = op.stream(ctx, f, in)
+	err = f.run(ctx)
 	return errors.Join(told(err), b.streamEnd(ctx, f, err))
+}
+
+// run is the stream itself; the Flow ends with it.
+func (f *Flow) run(ctx context.Context) (err error) {
+	defer func() {
+		f.over = true
+		if p := recover(); p != nil {
+			f.bus.Log.Error("stream panicked", "op", f.op.Name, "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("%s panicked: %v", f.op.Name, p)
+		}
+	}()
+	return f.op.stream(ctx, f, f.in)
 }
 
 func told(err error) error {
