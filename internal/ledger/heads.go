@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -183,14 +184,15 @@ func (h *Heads) dirty(ctx context.Context, r Reader, next int64) (map[int][]Head
 	lines := map[int][]HeadLine{}
 	if h.upto < 0 || next < h.upto || next-h.upto > 8*Buckets {
 		h.roots = slices.Repeat([]tlog.Hash{bucketRoot(nil)}, Buckets)
-		return lines, readHeads(ctx, r, lines, "", "")
+		return lines, readHeads(ctx, r, lines, "")
 	}
 	buckets, err := touchedBuckets(ctx, r, h.upto)
 	if err != nil {
 		return nil, err
 	}
-	for bucket := range buckets {
-		if err := readBucket(ctx, r, lines, bucket); err != nil {
+	list := slices.Collect(maps.Keys(buckets))
+	for piece := range slices.Chunk(list, bucketPiece) {
+		if err := readBuckets(ctx, r, lines, piece); err != nil {
 			return nil, err
 		}
 	}
@@ -241,14 +243,26 @@ const (
 	selectTenants = `SELECT id, n, leaf, bucket FROM ledger_tenant`
 )
 
-func readBucket(ctx context.Context, r Reader, lines map[int][]HeadLine, bucket int) error {
-	lines[bucket] = nil
-	return readHeads(ctx, r, lines, ` WHERE bucket = $1`, ` WHERE bucket = $1`, bucket)
+// bucketPiece is how many buckets one query reads.
+const bucketPiece = 64
+
+// whereBuckets is for exactly bucketPiece buckets, so that one text serves all.
+var whereBuckets = " WHERE bucket IN" + placeholders(1, bucketPiece)
+
+func readBuckets(ctx context.Context, r Reader, lines map[int][]HeadLine, buckets []int) error {
+	args := make([]any, bucketPiece)
+	for i := range args {
+		args[i] = buckets[min(i, len(buckets)-1)]
+	}
+	for _, b := range buckets {
+		lines[b] = nil
+	}
+	return readHeads(ctx, r, lines, whereBuckets, args...)
 }
 
 // readHeads collects lines by bucket, in no order.
-func readHeads(ctx context.Context, r Reader, lines map[int][]HeadLine, whereObject, whereTenant string, args ...any) error {
-	rows, err := r.Query(ctx, selectHeads+whereObject, args...)
+func readHeads(ctx context.Context, r Reader, lines map[int][]HeadLine, where string, args ...any) error {
+	rows, err := r.Query(ctx, selectHeads+where, args...)
 	if err != nil {
 		return err
 	}
@@ -266,7 +280,7 @@ func readHeads(ctx context.Context, r Reader, lines map[int][]HeadLine, whereObj
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	return readTenants(ctx, r, lines, whereTenant, args...)
+	return readTenants(ctx, r, lines, where, args...)
 }
 
 func readTenants(ctx context.Context, r Reader, lines map[int][]HeadLine, where string, args ...any) error {
@@ -360,7 +374,7 @@ func (h *Heads) prove(ctx context.Context, r Reader, key string) (HeadProof, err
 	}
 	lines := map[int][]HeadLine{}
 	bucket := bucketOf(key)
-	if err := readBucket(ctx, r, lines, bucket); err != nil {
+	if err := readBuckets(ctx, r, lines, []int{bucket}); err != nil {
 		return HeadProof{}, fmt.Errorf("reading heads: %w", err)
 	}
 	list := lines[bucket]
