@@ -14,23 +14,32 @@ import (
 
 // Changed is the answer of every operation that changes a zone.
 type Changed struct {
-	ID       string      `json:"id"`
-	Zone     string      `json:"zone"` // for people
-	Version  uint64      `json:"version"`
-	Serial   uint32      `json:"serial"`
-	Added    int64       `json:"added"`   // records
-	Removed  int64       `json:"removed"` // records
-	Diff     []string    `json:"diff,omitempty"`
-	Warnings core.Faults `json:"warnings,omitempty"` // what works but is probably not meant
+	ID       string   `json:"id"`
+	Zone     string   `json:"zone"` // for people
+	Version  uint64   `json:"version"`
+	Serial   uint32   `json:"serial"`
+	Added    int64    `json:"added"`   // records
+	Removed  int64    `json:"removed"` // records
+	Diff     []string `json:"diff,omitempty"`
+	Warnings []string `json:"warnings,omitempty"` // what works but is probably not meant
 }
 
 // maxDiff bounds the lines of a diff in one answer.
 const maxDiff = 2000
 
 func (r row) changed(changes []rr.Change, warnings core.Faults) Changed {
-	c := Changed{ID: r.ID, Zone: shown(r.Name), Version: r.Version, Serial: r.Serial, Diff: lines(changes), Warnings: warnings}
+	c := Changed{ID: r.ID, Zone: shown(r.Name), Version: r.Version, Serial: r.Serial, Diff: lines(changes), Warnings: sentences(warnings)}
 	c.Added, c.Removed = tally(changes)
 	return c
+}
+
+// sentences are warnings as people read them.
+func sentences(warnings core.Faults) []string {
+	var out []string
+	for _, w := range warnings {
+		out = append(out, w.String())
+	}
+	return out
 }
 
 // made is the answer for a new zone: its diff would be the zone itself.

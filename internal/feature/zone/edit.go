@@ -15,7 +15,7 @@ import (
 
 // Edit is one line of a change set.
 type Edit struct {
-	Action string `json:"action" doc:"add one record; remove one record, or without data the whole RRset; set the whole RRset: several set lines of one name and type together are its new content" rule:"required,enum=add|remove|set"`
+	Action string `json:"action" doc:"add one record; remove one record, or without data the whole RRset; set the whole RRset: several set lines of one name and type together are its new content; left out: add" rule:"enum=add|remove|set"`
 	Name   string `json:"name" doc:"name below the zone such as www; @ for the zone itself; with a final dot the full name" rule:"max=1020"`
 	Type   string `json:"type" doc:"record type such as A, AAAA, MX, TXT" rule:"required,max=16"`
 	TTL    string `json:"ttl" doc:"seconds, or such as 1h30m; empty keeps the RRset's, or takes the SOA record's" rule:"max=16"`

@@ -267,7 +267,7 @@ func TestWarningsNameOnlyWhatTheChangeBrings(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		must[zone.Changed](w, customer, "zone.create", fields{"name": "example.org"}) // its nameservers have no addresses
 		out, _ := must[zone.Changed](w, customer, "zone.record.add", fields{"zone": "example.org", "name": "@", "type": "MX", "data": "10 mail"})
-		if len(out.Warnings) != 1 || !strings.Contains(out.Warnings[0].String(), "mail.example.org. has no address") {
+		if len(out.Warnings) != 1 || !strings.Contains(out.Warnings[0], "mail.example.org. has no address") {
 			t.Errorf("warnings: %v", out.Warnings)
 		}
 	})

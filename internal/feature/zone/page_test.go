@@ -227,7 +227,6 @@ func TestRecordsAreEditedInThePanelAfterLookingAtTheDifference(t *testing.T) {
 		}
 		last = fmt.Sprintf("changes.%d.", i+1)
 	}
-	form.Set(last+"action", "add")
 	form.Set(last+"name", "fresh")
 	form.Set(last+"type", "AAAA")
 	form.Set(last+"data", "not an address")

@@ -34,14 +34,14 @@ type Set struct {
 // Shown is a zone with records.
 type Shown struct {
 	Zone
-	Sets     int64       `json:"sets"`
-	Created  time.Time   `json:"created"`
-	At       uint64      `json:"at"`    // version whose records these are
-	Found    int         `json:"found"` // RRsets that match, on all pages
-	RRsets   []Set       `json:"rrsets"`
-	Next     string      `json:"next,omitempty"` // "after" of the next page
-	File     string      `json:"file,omitempty"`
-	Warnings core.Faults `json:"warnings,omitempty"`
+	Sets     int64     `json:"sets"`
+	Created  time.Time `json:"created"`
+	At       uint64    `json:"at"`    // version whose records these are
+	Found    int       `json:"found"` // RRsets that match, on all pages
+	RRsets   []Set     `json:"rrsets"`
+	Next     string    `json:"next,omitempty"` // "after" of the next page
+	File     string    `json:"file,omitempty"`
+	Warnings []string  `json:"warnings,omitempty"`
 }
 
 // Lines are the RRsets as a change set that changes nothing yet: what an
@@ -83,7 +83,8 @@ func (z *Zones) show() act.Declaration {
 			out.At = at
 			out.choose(all, r.Name, in)
 			if in.Check {
-				_, out.Warnings = rr.Validate(all, r.Name)
+				_, warnings := rr.Validate(all, r.Name)
+				out.Warnings = sentences(warnings)
 			}
 			if in.File {
 				out.File, err = master(r.Name, all)
