@@ -58,6 +58,8 @@ var rooms = []room{
 		"os/exec": "a control describes; hands act"}},
 	{dir: "internal/nameserver", ours: []string{"core", "rr"}, bans: map[string]string{
 		"database/sql": "the nameserver is fed; it never opens the database"}},
+	// The log's own feature shows what the ledger keeps; it still changes nothing.
+	{dir: "internal/feature/actionlog", ours: []string{"core", "act", "ledger"}, bans: hands},
 	{dir: "internal/feature/*", ours: []string{"core", "act", "control", "host", "rr"}, bans: hands},
 	{dir: "internal/adapter/*", ours: []string{"core", "ini", "keeper", "ledger", "act"}},
 	{dir: "internal/face/*", ours: []string{"core", "act"}, bans: map[string]string{
@@ -72,7 +74,7 @@ var elsewhere = map[string]struct{ rooms, why string }{
 	"github.com/jackc/pgx/":   {"internal/store", "one room knows the database engines"},
 	"github.com/miekg/dns":    {"internal/rr", "the DNS library stays behind internal/rr, so that another can take its place"},
 	"github.com/spf13/cobra":  {"internal/face/cli cmd/hostward", "only the CLI knows its library"},
-	"golang.org/x/mod/sumdb/": {"internal/ledger internal/keeper internal/witness", "tree arithmetic stays in the log's rooms"},
+	"golang.org/x/mod/sumdb/": {"internal/ledger internal/keeper internal/witness internal/house", "tree arithmetic stays in the log's rooms"},
 }
 
 const module = "hostward/"
@@ -171,9 +173,9 @@ func errOr(err, other error) error {
 	return other
 }
 
-// TestNoHiddenState allows neither init functions nor variables of packages
-// that could change: configuration and state are made in cmd and passed down.
-func TestNoHiddenState(t *testing.T) {
+// TestNothingHappensByImporting allows no init functions: configuration and
+// state are made in cmd and passed down.
+func TestNothingHappensByImporting(t *testing.T) {
 	for dir, files := range packages(t) {
 		for _, f := range files {
 			for _, d := range f.Decls {
@@ -181,38 +183,158 @@ func TestNoHiddenState(t *testing.T) {
 					t.Errorf("%s has an init function: make the thing in cmd and pass it down", dir)
 				}
 			}
-			if strings.HasPrefix(dir, "internal/feature/") {
-				checkVariables(t, dir, f)
-			}
 		}
 	}
 }
 
-// checkVariables wants package variables of features to be values that no one
-// assigns to later; what is assigned anywhere in the file is state.
-func checkVariables(t *testing.T, dir string, f *ast.File) {
+// TestFeaturesKeepNoState wants variables of a feature's package to be values
+// that no one changes later, and no goroutine that outlives an operation: the
+// database says what should be, and what is not in it is on no record.
+func TestFeaturesKeepNoState(t *testing.T) {
+	seen := 0
+	for dir, files := range packages(t) {
+		if !strings.HasPrefix(dir, "internal/feature/") {
+			continue
+		}
+		vars := variables(files)
+		seen += len(vars)
+		for _, f := range files {
+			for _, fault := range stateful(f, vars, featureTypes(files)) {
+				t.Errorf("%s %s", dir, fault)
+			}
+		}
+	}
+	if seen == 0 {
+		t.Fatal("no package variable seen: the test looks at the wrong place")
+	}
+}
+
+// variables are the names of a package's own variables.
+func variables(files []*ast.File) map[string]bool {
 	vars := map[string]bool{}
-	for _, d := range f.Decls {
-		if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.VAR {
-			for _, s := range g.Specs {
-				for _, name := range s.(*ast.ValueSpec).Names {
-					vars[name.Name] = true
+	for _, f := range files {
+		for _, d := range f.Decls {
+			if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.VAR {
+				for _, s := range g.Specs {
+					for _, name := range s.(*ast.ValueSpec).Names {
+						vars[name.Name] = name.Name != "_"
+					}
 				}
 			}
 		}
 	}
-	ast.Inspect(f, func(n ast.Node) bool {
-		a, ok := n.(*ast.AssignStmt)
-		if !ok || a.Tok == token.DEFINE {
-			return true
+	return vars
+}
+
+// featureTypes are the types that declare a feature: one value of them lives as
+// long as the server.
+func featureTypes(files []*ast.File) map[string]bool {
+	types := map[string]bool{}
+	for _, f := range files {
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv != nil && fn.Name.Name == "Feature" {
+				if star, ok := fn.Recv.List[0].Type.(*ast.StarExpr); ok {
+					types[star.X.(*ast.Ident).Name] = true
+				}
+			}
 		}
-		for _, lhs := range a.Lhs {
-			if id, ok := root(lhs).(*ast.Ident); ok && vars[id.Name] && id.Obj != nil && id.Obj.Kind == ast.Var && isPackageVar(f, id) {
-				t.Errorf("%s assigns to the package variable %s: a feature keeps no state between calls", dir, id.Name)
+	}
+	return types
+}
+
+// stateful names each place where a file could keep something between calls.
+func stateful(f *ast.File, vars, features map[string]bool) (faults []string) {
+	ours := func(e ast.Expr) bool {
+		id, ok := root(e).(*ast.Ident)
+		return ok && vars[id.Name] && (id.Obj == nil || f.Scope.Lookup(id.Name) == id.Obj)
+	}
+	kept := func(e ast.Expr, how string) {
+		if e != nil && ours(e) {
+			faults = append(faults, how+" the package variable "+root(e).(*ast.Ident).Name+": a feature keeps no state between calls")
+		}
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.AssignStmt:
+			for _, lhs := range n.Lhs {
+				if n.Tok != token.DEFINE {
+					kept(lhs, "assigns to")
+				}
+			}
+		case *ast.IncDecStmt:
+			kept(n.X, "counts")
+		case *ast.RangeStmt:
+			if n.Tok == token.ASSIGN {
+				kept(n.Key, "assigns to")
+				kept(n.Value, "assigns to")
+			}
+		case *ast.UnaryExpr:
+			if n.Op == token.AND {
+				kept(n.X, "takes the address of")
+			}
+		case *ast.SendStmt:
+			kept(n.Chan, "sends to")
+		case *ast.CallExpr:
+			if id, ok := n.Fun.(*ast.Ident); ok && len(n.Args) > 0 && slices.Contains([]string{"delete", "clear", "copy"}, id.Name) {
+				kept(n.Args[0], id.Name+"s")
+			}
+		case *ast.GoStmt:
+			faults = append(faults, "starts a goroutine: what it does after the operation has ended is on no record; make it a job")
+		case *ast.FuncDecl:
+			faults = append(faults, remembers(n, features)...)
+		}
+		return true
+	})
+	return faults
+}
+
+// remembers finds methods that keep something in the feature itself: only New
+// and Join, which the house calls before anything runs, fill it.
+func remembers(fn *ast.FuncDecl, features map[string]bool) (faults []string) {
+	if fn.Recv == nil || fn.Body == nil || fn.Name.Name == "Join" || len(fn.Recv.List[0].Names) == 0 {
+		return nil
+	}
+	star, ok := fn.Recv.List[0].Type.(*ast.StarExpr)
+	if !ok {
+		return nil
+	}
+	me, typ := fn.Recv.List[0].Names[0].Name, star.X.(*ast.Ident).Name
+	if !features[typ] {
+		return nil // a value of one operation
+	}
+	ast.Inspect(fn.Body, func(n ast.Node) bool {
+		if a, ok := n.(*ast.AssignStmt); ok && a.Tok != token.DEFINE {
+			for _, lhs := range a.Lhs {
+				if id, ok := root(lhs).(*ast.Ident); ok && id.Name == me && lhs != ast.Expr(id) {
+					faults = append(faults, "has a method "+typ+"."+fn.Name.Name+" that keeps something in the feature: it would last beyond the operation, on no record")
+				}
 			}
 		}
 		return true
 	})
+	return faults
+}
+
+// TestHiddenStateIsFound holds the finder against each way to hide some.
+func TestHiddenStateIsFound(t *testing.T) {
+	const head = "package x\nvar n int\nvar m = map[string]int{}\nvar c chan int\ntype F struct{ last string }\n"
+	for name, body := range map[string]string{
+		"assignment": "func f() { n = 1 }", "count": "func f() { n++ }", "map": "func f() { m[`a`] = 1 }", "delete": "func f() { delete(m, `a`) }",
+		"clear": "func f() { clear(m) }", "address": "func f() *int { return &n }", "channel": "func f() { c <- 1 }", "range": "func f() { for n = range 3 {} }",
+		"goroutine": "func f() { go f() }", "method": "func (x *F) Run() { x.last = `a` }",
+	} {
+		f, err := parser.ParseFile(token.NewFileSet(), "x.go", head+body, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(stateful(f, variables([]*ast.File{f}), map[string]bool{"F": true})) == 0 {
+			t.Errorf("%s: hidden state was not found", name)
+		}
+	}
+	f, _ := parser.ParseFile(token.NewFileSet(), "x.go", head+"func f() { n := 1; n++; m := map[string]int{}; m[`a`] = n }", 0)
+	if faults := stateful(f, variables([]*ast.File{f}), map[string]bool{"F": true}); faults != nil {
+		t.Errorf("local variables were taken for state: %v", faults)
+	}
 }
 
 func root(e ast.Expr) ast.Expr {
@@ -224,14 +346,12 @@ func root(e ast.Expr) ast.Expr {
 			e = x.X
 		case *ast.StarExpr:
 			e = x.X
+		case *ast.ParenExpr:
+			e = x.X
 		default:
 			return e
 		}
 	}
-}
-
-func isPackageVar(f *ast.File, id *ast.Ident) bool {
-	return f.Scope != nil && f.Scope.Lookup(id.Name) == id.Obj
 }
 
 // TestFramesStaySmall keeps act and control from becoming a framework: at most
