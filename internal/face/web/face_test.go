@@ -247,7 +247,7 @@ func TestWhatMustBeConfirmedIsShownFirstAndAskedBack(t *testing.T) {
 	list := b.get("/zones")
 	list.has(t, "/do/zone.delete?_fixed=zone&amp;_next=%2Fzones&amp;zone="+id)
 	page := b.get("/do/zone.delete?_fixed=zone&_next=/zones&zone=" + id)
-	page.has(t, "What would happen", "example.org", `name="_confirmed" value="1"`, "Yes, Delete", `href="/zones"`)
+	page.has(t, "What would happen", "example.org", `name="_confirmed" value="1"`, "Yes, delete", `href="/zones"`)
 	asked := b.post("/do/zone.delete", "zone", id, "_next", "/zones")
 	asked.status(t, 200)
 	asked.has(t, "What would happen", `name="_confirmed" value="1"`)

@@ -17,7 +17,7 @@ func (f *Face) templates() (*template.Template, error) {
 // words are the functions that every template has.
 var words = template.FuncMap{
 	"badge": badge, "tone": tone, "icon": icon, "when": when, "precise": precise, "day": day, "ago": ago, "span": span,
-	"code": code, "verbatim": verbatim, "count": count, "size": size, "plural": plural, "human": human, "upper": upper, "clip": clip, "plain": plain,
+	"code": code, "verbatim": verbatim, "count": count, "size": size, "plural": plural, "human": human, "upper": upper, "lower": lower, "clip": clip, "plain": plain,
 	"dict": dict, "append": func(bars []Bar, b Bar) []Bar { return append(bars, b) },
 	"fingerprint": grouped, "weave": weave,
 }

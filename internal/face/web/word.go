@@ -60,6 +60,14 @@ func upper(s string) string {
 	return string(unicode.ToUpper(r)) + s[n:]
 }
 
+func lower(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	if n == 0 {
+		return s
+	}
+	return string(unicode.ToLower(r)) + s[n:]
+}
+
 // verb is what the button says: "zone.record.add" is "Add".
 func verb(op string) string { return upper(op[strings.LastIndexByte(op, '.')+1:]) }
 
