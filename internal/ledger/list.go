@@ -186,7 +186,7 @@ func blindAddress(s string) string {
 
 // readPeriods lists the periods in use.
 func readPeriods(ctx context.Context, r Reader) ([]string, error) {
-	rows, err := r.Query(ctx, `SELECT period FROM ledger_period`)
+	rows, err := r.Query(ctx, `SELECT period FROM ledger_period WHERE over = 0`)
 	if err != nil {
 		return nil, err
 	}

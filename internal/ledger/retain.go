@@ -141,8 +141,8 @@ func (e Erasure) Events() []Event {
 }
 
 // DropKeys destroys the keys of the periods that are over, so that copies in
-// backups are unreadable too. Call it after COMMIT, and ForgetPeriods in a later
-// transaction; what is not reached, the next Erase names again.
+// backups are unreadable too. Call it after COMMIT; every later Erase names
+// them again, so a crash in between costs nothing.
 func (e Erasure) DropKeys(ctx context.Context, keys Keys) error {
 	var errs []error
 	for _, p := range e.Over {
@@ -293,35 +293,39 @@ func isHeld(ctx context.Context, r Reader, seq int64, holds []span) (bool, error
 	return slices.ContainsFunc(holds, func(s span) bool { return s.keeps(l) }), nil
 }
 
-// over lists the periods whose last day is due and that have no row left.
-// A clock that went back may have spread a period's rows, so the
-// whole table is asked, once in the life of each period.
+// over finds the periods whose last day is due and that have no row left, and
+// returns them with those found before. A clock that went back may have spread
+// a period's rows, so the whole table is asked, once in the life of each.
 func over(ctx context.Context, tx Tx, now time.Time, rules Rules, periods []string) ([]string, error) {
-	var list []string
 	for _, p := range periods {
 		keep := rules.of(kindOf(p))
 		m, err := time.Parse("2006-01", p[strings.IndexByte(p, '/')+1:])
 		if err != nil || keep == 0 || m.AddDate(0, 1, 0).Add(keep).After(now) {
 			continue
 		}
-		var left bool
-		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM ledger_personal WHERE period = $1)`, p).Scan(&left); err != nil {
+		_, err = tx.Exec(ctx, `UPDATE ledger_period SET over = 1 WHERE period = $1
+			AND NOT EXISTS (SELECT 1 FROM ledger_personal WHERE ledger_personal.period = ledger_period.period)`, p)
+		if err != nil {
 			return nil, fmt.Errorf("looking for values of %s: %w", p, err)
 		}
-		if !left {
-			list = append(list, p)
-		}
 	}
-	return list, nil
+	return readOver(ctx, tx)
 }
 
-// ForgetPeriods takes periods whose keys are destroyed off the list. Until it
-// has run, Erase names them again.
-func ForgetPeriods(ctx context.Context, tx Tx, periods []string) error {
-	for _, p := range periods {
-		if _, err := tx.Exec(ctx, `DELETE FROM ledger_period WHERE period = $1`, p); err != nil {
-			return fmt.Errorf("forgetting the period %s: %w", p, err)
-		}
+func readOver(ctx context.Context, r Reader) ([]string, error) {
+	rows, err := r.Query(ctx, `SELECT period FROM ledger_period WHERE over = 1`)
+	if err != nil {
+		return nil, fmt.Errorf("reading periods: %w", err)
 	}
-	return nil
+	defer rows.Close()
+	var list []string
+	for rows.Next() {
+		var p string
+		if err := rows.Scan(&p); err != nil {
+			return nil, fmt.Errorf("reading periods: %w", err)
+		}
+		list = append(list, p)
+	}
+	slices.Sort(list)
+	return list, rows.Err()
 }

@@ -53,11 +53,13 @@ CREATE TABLE ledger_personal (
 );
 CREATE INDEX ledger_personal_blind ON ledger_personal (blind, id);
 
--- The periods in use and the id of the first row of each.
+-- The periods in use and the id of the first row of each; over: its last
+-- value is erased, and its key may be destroyed at any time.
 -- frame: table=ledger_period
 CREATE TABLE ledger_period (
 	period TEXT PRIMARY KEY,
-	first  BIGINT NOT NULL
+	first  BIGINT NOT NULL,
+	over   BIGINT NOT NULL DEFAULT 0
 );
 
 -- Field differences that are too long for a leaf, named by their SHA-256.
