@@ -108,6 +108,20 @@ func (a *Accounts) Resolve(ctx context.Context, v *act.View, word string) (strin
 	return id, err2
 }
 
+// Tenant is Resolve for who may own something: the provider, a reseller or a
+// customer. To any other account core.NotFound is the answer.
+func (a *Accounts) Tenant(ctx context.Context, v *act.View, word string) (string, error) {
+	id, err := a.Resolve(ctx, v, word)
+	if err != nil {
+		return id, err
+	}
+	owner, err := a.Owner(ctx, v, id)
+	if err == nil && owner != id {
+		err = core.Errorf(core.NotFound, "there is no reseller or customer %q", clip(word))
+	}
+	return id, err
+}
+
 func errOrHidden(v *act.View, x Account, err error) error {
 	if err == nil && !visible(v.Actor(), x) {
 		return core.Errorf(core.NotFound, "there is no account %q", clip(x.ID))
