@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 
+	"golang.org/x/net/dns/dnsmessage"
+
 	"hostward/internal/feature/zone"
 	"hostward/internal/store/storetest"
 )
@@ -57,4 +59,24 @@ func BenchmarkShow10000(b *testing.B) {
 func eachEngine(b *testing.B, f func(b *testing.B, w *world)) {
 	b.Run("sqlite", func(b *testing.B) { f(b, newWorld(b, storetest.SQLite(b), nil)) })
 	b.Run("postgres", func(b *testing.B) { f(b, newWorld(b, storetest.Postgres(b), nil)) })
+}
+
+// From the call to the new answer of the nameserver (SPEC D3: within 100 ms of
+// the commit).
+func BenchmarkEditUntilAnswered(b *testing.B) {
+	for _, hosts := range []int{10, 10_000} {
+		b.Run(fmt.Sprint(hosts), func(b *testing.B) {
+			s := serve(b, storetest.SQLite(b))
+			must[zone.Changed](s.world, admin, "zone.import", fields{"file": large("large.example", hosts)})
+			i := 0
+			for b.Loop() {
+				i++
+				want := fmt.Sprintf("192.0.%d.%d", i>>8&255, i&255)
+				must[zone.Changed](s.world, admin, "zone.record.set", fields{"zone": "large.example", "name": "host7", "type": "A", "data": []string{want}})
+				if got := s.ask("host7.large.example.", dnsmessage.TypeA); got != want {
+					b.Fatalf("answer %s, want %s", got, want)
+				}
+			}
+		})
+	}
 }

@@ -30,7 +30,7 @@ type served struct {
 }
 
 // serve joins zones, engine and nameserver as the house does.
-func serve(t *testing.T, url string) *served {
+func serve(t testing.TB, url string) *served {
 	t.Helper()
 	s, err := nameserver.New(nameserver.Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, Sockets: 1})
 	if err != nil {
