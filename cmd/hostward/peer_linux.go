@@ -15,9 +15,6 @@ import (
 	"hostward/internal/core"
 )
 
-// adminGroup may use the local socket, besides root and the server's own user.
-const adminGroup = "hostward-admin"
-
 // peer returns who is at the other end of a local connection: the kernel says
 // so (SO_PEERCRED), nothing the caller sends does. The log-in user behind sudo
 // is part of the name (SPEC 0).

@@ -275,6 +275,9 @@ func (s *server) openSocket(h *house.House) error {
 	return nil
 }
 
+// adminGroup may use the local socket, besides root and the server's own user.
+const adminGroup = "hostward-admin"
+
 // admit opens folder and socket to the group, where there is one.
 func admit(dir, path string) {
 	_ = os.Chmod(path, 0o600)

@@ -42,6 +42,8 @@ type Config struct {
 	// RecordReads reports whether every read is to be recorded (SPEC L6,
 	// [actionLog] api.includeImmutable).
 	RecordReads func() bool
+	// Jobs keeps jobs on record. Nil: no operation is a job.
+	Jobs Jobs
 }
 
 // Bus runs operations. Its methods may be called from any goroutine.
@@ -53,7 +55,9 @@ type Bus struct {
 	closing  chan struct{}
 	closed   chan struct{}
 	closeOne sync.Once
+	last     *ledger.Entry
 	rules    sync.Map // SQL text -> verdict, see permitted
+	bench    bench
 }
 
 // Call is one request, the same from every face.
@@ -96,19 +100,28 @@ func New(c Config) (*Bus, error) {
 	if c.Registry == nil || c.Store == nil || c.Writer == nil || c.Book == nil || c.Clock == nil || c.Log == nil || c.Scope == nil {
 		return nil, errors.New("a bus needs Registry, Store, Writer, Book, Clock, Log and Scope")
 	}
+	for _, op := range c.Registry.ops {
+		if op.Method == "job" && c.Jobs == nil {
+			return nil, errNoJobs
+		}
+	}
 	if err := os.MkdirAll(c.Spool, 0o700); err != nil {
 		return nil, fmt.Errorf("making the upload folder: %w", err)
 	}
 	b := &Bus{Config: c, spool: c.Spool, queue: make(chan *request, 1024), limiter: newLimiter(),
-		closing: make(chan struct{}), closed: make(chan struct{})}
+		closing: make(chan struct{}), closed: make(chan struct{}), bench: bench{works: map[string]*Work{}}}
 	go b.loop()
 	return b, nil
 }
 
-// Close lets the running batch end, fails what waits, and flushes the counts
-// of strangers' failures.
-func (b *Bus) Close() {
-	b.closeOne.Do(func() { close(b.closing) })
+// Close is End without a last record.
+func (b *Bus) Close() { b.End(nil) }
+
+// End cancels the jobs, answers what waits, writes the counts of strangers'
+// failures, and last, if it is not nil, the record of the stop.
+func (b *Bus) End(last *ledger.Entry) {
+	b.stopJobs()
+	b.closeOne.Do(func() { b.last = last; close(b.closing) })
 	<-b.closed
 }
 
@@ -125,8 +138,11 @@ func (b *Bus) Do(ctx context.Context, c Call) (Result, error) {
 	if err != nil {
 		return b.refused(ctx, c, op, nil, err)
 	}
-	if op.Method == "query" {
+	switch op.Method {
+	case "query":
 		return b.read(ctx, op, c, in)
+	case "job":
+		return b.begin(ctx, op, c, in)
 	}
 	return b.change(ctx, op, c, in)
 }

@@ -2,6 +2,7 @@ package act
 
 import (
 	"net/netip"
+	"sync"
 	"time"
 
 	"hostward/internal/ledger"
@@ -12,7 +13,7 @@ import (
 // the first and the last time (SPEC L1). Only the bus's callers and its loop
 // use it; memory is bounded by maxNetworks.
 type limiter struct {
-	lock   chan struct{} // of one
+	mu     sync.Mutex
 	counts map[crowd]*tally
 }
 
@@ -35,13 +36,13 @@ const (
 )
 
 func newLimiter() *limiter {
-	return &limiter{lock: make(chan struct{}, 1), counts: map[crowd]*tally{}}
+	return &limiter{counts: map[crowd]*tally{}}
 }
 
 // exact reports whether e is to be written by itself; else it is counted.
 func (l *limiter) exact(e *ledger.Entry, now time.Time) bool {
-	l.lock <- struct{}{}
-	defer func() { <-l.lock }()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	key := crowd{network(e.Address), now.Unix() / 60, e.Action, string(e.Code)}
 	if l.counts[key] == nil && len(l.counts) >= maxNetworks {
 		key.network = "" // too many networks at once: one crowd for the rest
@@ -67,8 +68,8 @@ func (l *limiter) exact(e *ledger.Entry, now time.Time) bool {
 // due returns the counts of minutes that are over and forgets them; a zero
 // time means all of them.
 func (l *limiter) due(now time.Time) []*ledger.Entry {
-	l.lock <- struct{}{}
-	defer func() { <-l.lock }()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	var out []*ledger.Entry
 	for key, t := range l.counts {
 		if !now.IsZero() && key.minute >= now.Unix()/60 {

@@ -93,7 +93,7 @@ func (b *Bus) loop() {
 	}
 }
 
-// drain answers what was queued before the stop and writes the last counts.
+// drain answers what was queued before the stop and writes the last records.
 func (b *Bus) drain() {
 	for {
 		select {
@@ -101,9 +101,17 @@ func (b *Bus) drain() {
 			b.batch([]*request{r})
 		default:
 			b.sweep(time.Time{})
+			if b.last != nil {
+				b.batch([]*request{aside(b.last)})
+			}
 			return
 		}
 	}
+}
+
+// aside makes a request of an entry that nobody waits for.
+func aside(e *ledger.Entry) *request {
+	return &request{entry: e, ctx: context.Background(), answer: make(chan answer, 1)}
 }
 
 // gather returns a function that yields the first request and then whatever
@@ -176,6 +184,8 @@ func (b *Bus) failAll(batch []*request, cause error) {
 	public := "the change could not be written; nothing was changed"
 	if store.IsFull(cause) {
 		public = "the disk is full; nothing was changed"
+	} else if errors.Is(cause, store.ErrLost) {
+		public = "the connection to the database was lost; look whether the change was made before you try again"
 	}
 	b.Log.Error("commit failed", "requests", len(batch), "error", cause)
 	for _, r := range batch {

@@ -99,13 +99,13 @@ type Page struct {
 	Calls func(path map[string]string, query url.Values) map[string]Call
 }
 
-// Declaration is a Change, Query or Stream.
+// Declaration is a Change, Query, Stream or Job.
 type Declaration interface{ declare() *Op }
 
 // Op is a declared operation without its types: what the faces see.
 type Op struct {
 	Name, Doc, Class string
-	Method           string // "change", "query", "stream"
+	Method           string // "change", "query", "stream", "job"
 	Roles            Role
 	Must, May        []string
 	Proof            time.Duration
@@ -123,6 +123,7 @@ type Op struct {
 	prepare    func(context.Context, *View, any) error
 	run        func(context.Context, *Tx, any) (any, error)
 	stream     func(context.Context, *Flow, any) error
+	job        func(context.Context, *Work, any) (string, error)
 }
 
 // Sample returns the documented example input.

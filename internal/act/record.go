@@ -167,7 +167,7 @@ func (b *Bus) remember(ctx context.Context, r *request) error {
 func (b *Bus) sweep(now time.Time) {
 	for _, e := range b.limiter.due(now) {
 		e.ID = core.NewID("r")
-		b.batch([]*request{{entry: e, ctx: context.Background(), answer: make(chan answer, 1)}})
+		b.batch([]*request{aside(e)})
 	}
 	if now.IsZero() {
 		return

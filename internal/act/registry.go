@@ -79,8 +79,8 @@ func (r *Registry) addOp(op *Op) error {
 	need(op.Roles != 0, "Roles")
 	need(op.target != nil, "a Target")
 	need(op.sample != nil, "a Sample")
-	need(op.run != nil || op.stream != nil, "a Run function")
-	need(op.Method == "query" || op.Method == "stream" || len(op.Must)+len(op.May) > 0, "events it records")
+	need(op.run != nil || op.stream != nil || op.job != nil, "a Run function")
+	need(op.Method != "change" || len(op.Must)+len(op.May) > 0, "events it records")
 	need(op.inputFault == nil, fmt.Sprint("a describable input: ", op.inputFault))
 	if r.ops[op.Name] != nil {
 		missing = append(missing, "a name of its own")

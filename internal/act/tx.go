@@ -39,6 +39,16 @@ func (v *View) Actor() Actor { return v.actor }
 
 func (v *View) end() { v.over = true }
 
+// Release gives the snapshot back before Prepare does what takes long: there are
+// few, and strangers who hash passwords must not keep pages waiting. The view
+// reads no more. A Tx has no snapshot to give.
+func (v *View) Release() {
+	if s, ok := v.db.(*store.Snapshot); ok {
+		v.end()
+		_ = s.Close() // the bus closes it once more and sees the error, if there is one
+	}
+}
+
 // Get scans the first row into dest and reports whether there was one.
 func (v *View) Get(ctx context.Context, q statement, args []any, dest ...any) (bool, error) {
 	if v.over || v.bus == nil {

@@ -10,6 +10,7 @@ import (
 	"hostward/internal/core"
 	"hostward/internal/feature/account"
 	"hostward/internal/feature/actionlog"
+	"hostward/internal/feature/job"
 	"hostward/internal/feature/login"
 	"hostward/internal/feature/policy"
 	"hostward/internal/feature/token"
@@ -27,6 +28,7 @@ type features struct {
 	zones    *zone.Zones
 	policy   *policy.Policy
 	log      *actionlog.Log
+	jobs     *job.Jobs
 }
 
 func newFeatures(h *House) *features {
@@ -34,7 +36,7 @@ func newFeatures(h *House) *features {
 	f.login = login.New(login.Ports{Accounts: f.accounts, Hasher: h.Keeper, Report: h.loginFailed})
 	f.tokens = token.New(f.accounts, f.login)
 	f.zones = zone.New(zone.Ports{
-		Tenant: f.accounts.Resolve, TenantName: f.accounts.TenantName, Above: f.accounts.Scope, Below: f.accounts.Below,
+		Tenant: f.accounts.Tenant, TenantName: f.accounts.TenantName, Above: f.accounts.Scope, Below: f.accounts.Below,
 		Served: func(_ context.Context, ref core.Ref) (uint64, error) { return h.served(ref) },
 	})
 	f.accounts.Join([]account.Way{f.login, f.tokens}, []account.Holding{f.zones})
@@ -44,12 +46,13 @@ func newFeatures(h *House) *features {
 		Browser: ledger.Browser{Keys: h.Keeper, Status: func(seq int64) ledger.State { return h.Sealer.Status(seq) }},
 		Below:   f.accounts.Below, Verify: h.verify, Prove: h.prove, Status: h.logStatus,
 	})
+	f.jobs = job.New(f.accounts.Below, func(id string) (int64, int64, bool) { return h.Bus.Progress(id) })
 	return f
 }
 
 // list is the list of features, in the order of the rail.
 func (f *features) list() []act.Feature {
-	return []act.Feature{f.zones.Feature(), f.accounts.Feature(), f.login.Feature(), f.tokens.Feature(), f.log.Feature(), f.policy.Feature()}
+	return []act.Feature{f.zones.Feature(), f.accounts.Feature(), f.login.Feature(), f.tokens.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature()}
 }
 
 // migrations are the tables of the frame, then those of each feature.

@@ -239,7 +239,7 @@ func (h *House) openBus() (err error) {
 	h.book = ledger.NewBook(h.Keeper, h.Clock)
 	h.Bus, err = act.New(act.Config{
 		Registry: h.Registry, Store: h.Store, Writer: h.writer, Book: h.book, Clock: h.Clock, Log: h.Log,
-		Spool: filepath.Join(h.Data, "spool"), Scope: h.features.accounts.Scope, Sealed: h.Sealer.Wake, Wake: h.wake,
+		Spool: filepath.Join(h.Data, "spool"), Scope: h.features.accounts.Scope, Sealed: h.Sealer.Wake, Wake: h.wake, Jobs: h.features.jobs,
 		RecordReads: func() bool { return h.policy.current().IncludeReads },
 	})
 	return err
@@ -248,8 +248,14 @@ func (h *House) openBus() (err error) {
 // wake is how operations reach the machine: controls of the engine, and the
 // policy file, which people edit too.
 func (h *House) wake(ctx context.Context, name string, objects []core.Ref) string {
-	if name == "policyfile" {
+	switch name {
+	case "policyfile":
 		return h.policy.write(ctx)
+	case "job":
+		for _, o := range objects {
+			h.Bus.Cancel(o.ID)
+		}
+		return act.Pending
 	}
 	return h.Engine.Wake(ctx, name, objects)
 }
@@ -285,7 +291,7 @@ func (h *House) start(ctx, background context.Context) error {
 	h.Engine = control.NewEngine(h.Log, h.DriftEvery, h.verdict, zones)
 	h.running.Go(func() { h.Engine.Run(background, h.Bus) })
 	h.running.Go(func() { h.housekeeping(background) })
-	return nil
+	return h.checkLog(ctx)
 }
 
 func (h *House) startDNS() (err error) {
@@ -325,8 +331,7 @@ func (h *House) Close() (err error) {
 func (h *House) close() error {
 	var faults []error
 	if h.Bus != nil {
-		faults = append(faults, h.recordStop())
-		h.Bus.Close()
+		h.Bus.End(ledger.StopEntry(h.Clock()))
 		faults = append(faults, h.Sealer.Seal(context.Background()))
 	}
 	if h.stop != nil {

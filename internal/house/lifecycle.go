@@ -3,8 +3,8 @@ package house
 import (
 	"context"
 	"fmt"
-	"time"
 
+	"hostward/internal/act"
 	"hostward/internal/core"
 	"hostward/internal/ini"
 	"hostward/internal/ledger"
@@ -35,11 +35,14 @@ func (h *House) recordStart(ctx context.Context) error {
 	return h.settleWarnings(ctx)
 }
 
-// recordStop is the last record of an orderly stop.
-func (h *House) recordStop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	return h.Bus.Report(ctx, ledger.StopEntry(h.Clock()), nil)
+// checkLog marks jobs that the last stop cut off, and verifies the whole log in
+// the background (SPEC L8).
+func (h *House) checkLog(ctx context.Context) error {
+	if err := h.features.jobs.Interrupt(ctx, h.Bus); err != nil {
+		return err
+	}
+	_, err := h.Bus.Do(ctx, act.Call{Op: "log.check", Actor: act.SystemActor("start")})
+	return err
 }
 
 // recover opens a new epoch of the log, whose first leaf names the last signed

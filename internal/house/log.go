@@ -45,11 +45,12 @@ func (h *House) verifyOptions() (ledger.VerifyOptions, error) {
 }
 
 // verify recomputes the log and the state, and says it in words.
-func (h *House) verify(ctx context.Context) (actionlog.Report, error) {
+func (h *House) verify(ctx context.Context, progress func(done, total int64)) (actionlog.Report, error) {
 	o, err := h.verifyOptions()
 	if err != nil {
 		return actionlog.Report{}, err
 	}
+	o.Progress = progress
 	if err := h.Sealer.Seal(ctx); err != nil { // so that the verdict covers what was done a moment ago
 		h.Log.Warn("verifying without sealing first", "error", err)
 	}

@@ -16,7 +16,8 @@ type Ports struct {
 	// Below returns the tenants below one, without itself.
 	Below func(ctx context.Context, v *act.View, tenant string) ([]string, error)
 	// Verify recomputes the whole log and the state, and says what it found.
-	Verify func(ctx context.Context) (Report, error)
+	// progress, if not nil, is told how many of how many records are done.
+	Verify func(ctx context.Context, progress func(done, total int64)) (Report, error)
 	// Prove returns the proof of one record, as a file.
 	Prove func(ctx context.Context, seq int64) (Proof, error)
 	// Status says how far sealing and witnessing have come.
@@ -76,7 +77,7 @@ var pages embed.FS
 // Feature declares it to the house.
 func (l *Log) Feature() act.Feature {
 	return act.Feature{Name: "actionlog",
-		Ops: []act.Declaration{l.list(), l.show(), l.status(), l.verify(), l.prove(), l.tail(), l.export()},
+		Ops: []act.Declaration{l.list(), l.show(), l.status(), l.verify(), l.check(), l.prove(), l.tail(), l.export()},
 		Kinds: []act.Kind{{Name: "log", Title: "Action log", Path: "/log",
 			Owner:  func(context.Context, *act.View, string) (string, error) { return core.Provider, nil },
 			Digest: func(context.Context, *act.View, string) (string, error) { return "-", nil },

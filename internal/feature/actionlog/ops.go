@@ -150,7 +150,23 @@ func (l *Log) verify() act.Declaration {
 	return act.Query[struct{}, Report]{
 		Name: "log.verify", Doc: "Recompute the whole log and the state it stands for, and name what was altered.", Class: class,
 		Roles: act.Admins | act.Auditor, Logged: true, Serves: serves(), Target: nothing[struct{}],
-		Run: func(ctx context.Context, _ *act.View, _ struct{}) (Report, error) { return l.ports.Verify(ctx) },
+		Run: func(ctx context.Context, _ *act.View, _ struct{}) (Report, error) { return l.ports.Verify(ctx, nil) },
+	}
+}
+
+// check verifies in the background: the house starts one at each start (SPEC
+// L8), and the verdict stays on record as the end of the job.
+func (l *Log) check() act.Declaration {
+	return act.Job[struct{}]{
+		Name: "log.check", Doc: "Verify the log and the state in the background, and keep the verdict.", Class: class,
+		Roles: act.Admins | act.Auditor, Serves: serves(), Target: nothing[struct{}],
+		Run: func(ctx context.Context, w *act.Work, _ struct{}) (string, error) {
+			r, err := l.ports.Verify(ctx, w.Progress)
+			if err == nil && !r.Sound {
+				err = core.Errorf(core.Conflict, "%s", r.Sentence)
+			}
+			return r.Sentence, err
+		},
 	}
 }
 
