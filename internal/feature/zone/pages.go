@@ -23,7 +23,7 @@ func (z *Zones) pageList() []act.Page {
 			Path: "/zones/{zone}", Title: "Zone", Icon: "zone", Roles: act.Readers, Template: z.pages, File: "page/zone.html",
 			Calls: func(path map[string]string, q url.Values) map[string]act.Call {
 				return map[string]act.Call{"zone": call("zone.show", ShowIn{Zone: path["zone"], Version: numeric(q.Get("version")),
-					Search: q.Get("q"), Type: q.Get("type"), After: q.Get("after"), Check: true})}
+					Search: q.Get("q"), Type: q.Get("type"), After: q.Get("after"), Limit: 200, Check: true})}
 			},
 		},
 		{
