@@ -44,7 +44,7 @@ type Page struct {
 const (
 	defaultLimit = 50
 	// patience is how many records one call decodes at most: some 20 ms.
-	patience = 6 * 1024
+	patience = 4 * 1024
 )
 
 // List returns a page of the records that scope may see and f selects. It

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -52,6 +53,9 @@ func Verify(ctx context.Context, o VerifyOptions) (Report, error) {
 		erased: map[string]bool{}, blobs: map[string]BlobRef{},
 	}
 	v.buckets = make([]bucketState, Buckets)
+	if err := v.readNotes(ctx); err != nil {
+		return v.report, fmt.Errorf("verifying the action log: %w", err)
+	}
 	err := o.Snapshot(ctx, func(r Reader) error { return v.all(ctx, r) })
 	if err != nil {
 		return v.report, fmt.Errorf("verifying the action log: %w", err)
@@ -65,6 +69,8 @@ func Verify(ctx context.Context, o VerifyOptions) (Report, error) {
 type verification struct {
 	VerifyOptions
 	report  Report
+	notes   map[string]noteFile // by epoch and name
+	signed  *Tree               // what the keeper signed last
 	epochs  []Epoch
 	next    int64 // seq after the last record in the database
 	objects map[core.Ref]*chainEnd
@@ -166,9 +172,7 @@ func (run *epochRun) checkpoints(ctx context.Context) error {
 	if run.cosign, err = run.checkpoint("witnessed"); err != nil {
 		return err
 	}
-	if err := run.newest(ctx); err != nil {
-		return err
-	}
+	run.newest()
 	for _, t := range append([]Tree{run.signed.Tree, run.cosign.Tree}, run.Known...) {
 		if t.Epoch == run.epoch.Number && t.Size > 0 {
 			run.roots[t.Size] = tlog.Hash{}
@@ -180,7 +184,7 @@ func (run *epochRun) checkpoints(ctx context.Context) error {
 // checkpoint reads one note and checks its signatures.
 func (run *epochRun) checkpoint(name string) (Checkpoint, error) {
 	c := Checkpoint{Base: run.epoch.Base, Tree: Tree{Epoch: run.epoch.Number}}
-	data, err := run.folder.read(name)
+	data, err := run.notes[noteName(run.epoch.Number, name)].get()
 	if errors.Is(err, fs.ErrNotExist) {
 		if name == "checkpoint" && run.end > run.epoch.Base {
 			run.note(WrongSignature, "the signed checkpoint of epoch %d is missing (%s in %s)", run.epoch.Number, name, run.folder.dir)
@@ -239,23 +243,85 @@ func OpenCheckpoint(data []byte, vkey string, witnesses []note.Verifier) (Tree, 
 }
 
 // newest compares the checkpoint file with the keeper's memory.
-func (run *epochRun) newest(ctx context.Context) error {
-	if run.Keys == nil || !run.last {
-		return nil
+func (run *epochRun) newest() {
+	if run.verification.signed == nil || !run.last {
+		return
 	}
-	signed, err := run.Keys.LastSigned(ctx)
-	if err != nil {
-		return fmt.Errorf("asking for the last signed checkpoint: %w", err)
-	}
+	signed := *run.verification.signed
 	if signed.Epoch != run.epoch.Number {
 		run.note(WrongSignature, "the keeper has signed epoch %d, the database is in epoch %d", signed.Epoch, run.epoch.Number)
-		return nil
+		return
 	}
 	if signed != run.signed.Tree && signed.Size > 0 {
 		run.note(WrongSignature, "the checkpoint file shows %v; the keeper last signed %v", run.signed.Tree, signed)
 		run.signed.Tree = signed
 	}
+}
+
+// noteFile is a checkpoint as it was read.
+type noteFile struct {
+	data []byte
+	err  error
+}
+
+func (n noteFile) get() ([]byte, error) {
+	if n.data == nil && n.err == nil {
+		return nil, fs.ErrNotExist
+	}
+	return n.data, n.err
+}
+
+func noteName(epoch int, name string) string { return strconv.Itoa(epoch) + "/" + name }
+
+// readNotes reads every checkpoint before the database is looked at, so that
+// records which a running sealer adds meanwhile do not seem to be missing. It
+// gives the sealer time to finish between signing and writing.
+func (v *verification) readNotes(ctx context.Context) error {
+	const tries, pause = 40, 50 * time.Millisecond
+	for range tries {
+		v.notes, v.signed = map[string]noteFile{}, nil
+		if v.Keys != nil {
+			signed, err := v.Keys.LastSigned(ctx)
+			if err != nil {
+				return fmt.Errorf("asking for the last signed checkpoint: %w", err)
+			}
+			v.signed = &signed
+		}
+		v.readFolders()
+		if v.signed == nil || v.shows(*v.signed) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
 	return nil
+}
+
+func (v *verification) readFolders() {
+	for epoch := 1; ; epoch++ {
+		f := epochFolder(v.Dir, epoch)
+		if _, err := os.Stat(f.dir); err != nil {
+			return
+		}
+		for _, name := range []string{"witnessed", "checkpoint"} {
+			data, err := f.read(name)
+			v.notes[noteName(epoch, name)] = noteFile{data, err}
+		}
+	}
+}
+
+// shows reports whether the checkpoint file is the one of the signed tree, or
+// waiting would not help.
+func (v *verification) shows(signed Tree) bool {
+	data := v.notes[noteName(signed.Epoch, "checkpoint")].data
+	if data == nil {
+		return true
+	}
+	shown, _, err := OpenCheckpoint(data, v.VerifierKey(signed.Epoch), nil)
+	return err != nil || shown == signed
 }
 
 func (v *verification) note(kind, format string, args ...any) {

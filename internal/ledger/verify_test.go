@@ -259,3 +259,30 @@ func TestVerifyComparesTheStateOfObjects(t *testing.T) {
 		t.Errorf("named %v", named)
 	}
 }
+
+// The log is verified while it grows: nothing that happens meanwhile is a finding.
+func TestAGrowingLogVerifies(t *testing.T) {
+	w := sealedWorld(t)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); w.sealer.Run(ctx) }()
+	results := make(chan ledger.Report, 1)
+	for i := range 10 {
+		go func() { results <- w.verify(nil) }()
+		for n := 0; ; n++ {
+			w.append(w.entries(1000+i*100_000+n*10, 1010+i*100_000+n*10)...)
+			w.sealer.Wake()
+			select {
+			case r := <-results:
+				if !r.OK() {
+					t.Errorf("round %d: %v", i, r.Findings)
+				}
+			default:
+				continue
+			}
+			break
+		}
+	}
+	stop()
+	<-done
+}
