@@ -282,6 +282,9 @@ func (p *Param) checkNumber(f *core.Faults, at string, x reflect.Value) {
 	} else {
 		n = int64(min(x.Uint(), 1<<62))
 	}
+	if n == 0 && !p.Required {
+		return // left out
+	}
 	if n < int64(p.Min) || p.Max != 0 && n > int64(p.Max) {
 		f.Add(at, fmt.Sprint(n), p.span())
 	}

@@ -66,14 +66,14 @@ func (b *Bus) Look(ctx context.Context, job string, f func(*View) error) error {
 // most one record for all of them. A query that fails has its error beside it;
 // the page decides what to do without it.
 func (b *Bus) Read(ctx context.Context, actor Actor, calls map[string]Call) (map[string]Result, map[string]error) {
-	results, faults := map[string]Result{}, map[string]error{}
+	results, faults, ops := map[string]Result{}, map[string]error{}, map[string]*Op{}
 	var logged *Op
 	err := b.snapshot(ctx, actor, func(v *View) error {
 		for name, c := range calls {
 			c.Actor = actor
 			op, r, err := b.pageQuery(ctx, v, c)
 			if err != nil {
-				_, faults[name] = b.refused(ctx, c, op, nil, err)
+				faults[name], ops[name] = err, op
 				continue
 			}
 			if logged == nil || op.Logged && !logged.Logged {
@@ -83,6 +83,11 @@ func (b *Bus) Read(ctx context.Context, actor Actor, calls map[string]Call) (map
 		}
 		return nil
 	})
+	for name, fault := range faults { // not before: a record waits for the writer, and may need a snapshot of its own
+		c := calls[name]
+		c.Actor = actor
+		_, faults[name] = b.refused(ctx, c, ops[name], nil, fault)
+	}
 	if err == nil && logged != nil && (logged.Logged || b.recordsReads(actor)) {
 		_, err = b.readRecord(ctx, logged.Name, logged.Class, Call{Actor: actor}, core.Ref{})
 	}
