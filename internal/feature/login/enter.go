@@ -64,6 +64,7 @@ func (l *Login) check(ctx context.Context, v *act.View, in *Enter) error {
 	if err != nil {
 		return err
 	}
+	v.Release()
 	var old bool
 	if in.checked.ok, old, err = l.Hasher.CheckPassword(ctx, in.checked.phc, in.Password); err != nil {
 		return err

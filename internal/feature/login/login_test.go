@@ -729,3 +729,36 @@ func TestEverySampleIsValidForEveryRole(t *testing.T) {
 		}
 	})
 }
+
+// TestLoginsDoNotKeepPagesWaiting has more log-ins at their passwords than
+// there are snapshots, and reads meanwhile.
+func TestLoginsDoNotKeepPagesWaiting(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		primary := h.Primary()
+		const many = 24
+		gate := h.Block()
+		answers := make(chan error, many)
+		for i := range many {
+			go func() {
+				_, err := h.Call(accounttest.Stranger("198.51.100."+string(rune('1'+i%9))), "login.enter", input{"login": "root", "password": good})
+				answers <- err
+			}()
+		}
+		limit := time.After(30 * time.Second)
+		for i := range many {
+			select {
+			case <-gate.Arrived:
+			case <-limit:
+				close(gate.Open)
+				t.Fatalf("only %d log-ins came to their password: the others wait for a snapshot", i)
+			}
+		}
+		h.Must(primary, "account.list", nil)
+		close(gate.Open)
+		for range many {
+			if err := <-answers; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}

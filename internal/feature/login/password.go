@@ -79,7 +79,7 @@ func weakness(password string, names ...string) string {
 }
 
 // hash checks a new password and returns its hash; f holds faults of other
-// fields found before.
+// fields found before. The view reads no more afterwards.
 func (l *Login) hash(ctx context.Context, v *act.View, f core.Faults, field string, password core.Secret, names ...string) (string, error) {
 	for _, name := range names {
 		if local, _, mail := strings.Cut(name, "@"); mail {
@@ -97,6 +97,7 @@ func (l *Login) hash(ctx context.Context, v *act.View, f core.Faults, field stri
 			return "", err
 		}
 	}
+	v.Release()
 	return l.Hasher.HashPassword(ctx, password)
 }
 

@@ -41,8 +41,9 @@ type House struct {
 	mu       sync.Mutex
 	now      time.Time
 	failures []login.Failure
-	cheap    bool // hashes count as made with other costs than today's
-	checks   int  // passwords that were held against a hash, or against nothing
+	gate     *Gate // see Block
+	cheap    bool  // hashes count as made with other costs than today's
+	checks   int   // passwords that were held against a hash, or against nothing
 	logged   strings.Builder
 	held     string // what every account is said to own
 }
@@ -131,8 +132,12 @@ type counting struct {
 func (c counting) CheckPassword(ctx context.Context, phc string, password core.Secret) (ok, rehash bool, err error) {
 	c.h.mu.Lock()
 	c.h.checks++
-	cheap := c.h.cheap
+	cheap, gate := c.h.cheap, c.h.gate
 	c.h.mu.Unlock()
+	if gate != nil {
+		gate.Arrived <- struct{}{}
+		<-gate.Open
+	}
 	ok, rehash, err = c.Hasher.CheckPassword(ctx, phc, password)
 	return ok, rehash || ok && cheap, err
 }
@@ -142,6 +147,18 @@ func (h *House) Cheap(cheap bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.cheap = cheap
+}
+
+// Gate stops everybody who checks a password: he sends to Arrived, then waits
+// until Open is closed.
+type Gate struct{ Arrived, Open chan struct{} }
+
+// Block puts up a gate.
+func (h *House) Block() *Gate {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.gate = &Gate{make(chan struct{}), make(chan struct{})}
+	return h.gate
 }
 
 // Checks is how many passwords were checked so far.
