@@ -196,7 +196,11 @@ func (b *Bus) prepare(ctx context.Context, op *Op, c Call, in any) error {
 		return nil
 	}
 	return b.snapshot(ctx, c.Actor, func(v *View) error {
-		if _, _, err := b.authorize(ctx, v, op, c, in); err != nil {
+		target, _, err := b.authorize(ctx, v, op, c, in)
+		if err == nil {
+			err = b.expected(ctx, v.db, c, target) // a stale form is told so, not what else is wrong with it
+		}
+		if err != nil {
 			return err
 		}
 		return op.prepare(ctx, v, in)

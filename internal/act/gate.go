@@ -46,25 +46,41 @@ func (b *Bus) authorize(ctx context.Context, v *View, op *Op, c Call, in any) (c
 		}
 		return core.Ref{}, "", core.Errorf(core.Denied, "%s is for %s", op.Name, op.Roles)
 	}
+	target, owner, err := b.aim(ctx, v, op, c.Actor, in)
+	if err == nil {
+		err = b.fresh(v, op, c.Actor)
+	}
+	return target, owner, hidden(op, c.Actor, err)
+}
+
+// aim finds the target and its owner, and whether it is within the scope.
+func (b *Bus) aim(ctx context.Context, v *View, op *Op, a Actor, in any) (core.Ref, string, error) {
 	target, err := op.target(ctx, v, in)
 	if err != nil {
 		return target, "", err
 	}
 	if target == (core.Ref{}) {
-		return target, c.Actor.Tenant, nil
+		return target, a.Tenant, nil
 	}
 	owner, err := b.ownerOf(ctx, v, target)
 	if err != nil {
 		return target, "", err
 	}
-	inside, err := b.inside(ctx, v, c.Actor, owner)
+	inside, err := b.inside(ctx, v, a, owner)
 	if err == nil && !inside {
-		err = core.Wrap(core.NotFound, errForeign, fmt.Sprintf("there is no %s %q", target.Kind, clipName(target.ID)))
-	}
-	if err == nil {
-		err = b.fresh(v, op, c.Actor)
+		err = core.Wrap(core.NotFound, errForeign, errForeign.Error())
 	}
 	return target, owner, err
+}
+
+// hidden gives absent and foreign objects one and the same sentence, so that
+// nobody learns what others have. Who may see everything is told precisely.
+func hidden(op *Op, a Actor, err error) error {
+	if core.CodeOf(err) != core.NotFound || err == nil || a.Tenant == core.Provider {
+		return err
+	}
+	noun, _, _ := strings.Cut(op.Name, ".")
+	return core.Wrap(core.NotFound, err, "there is no such "+noun)
 }
 
 var errForeign = errors.New("the object belongs to another tenant")

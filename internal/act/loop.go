@@ -289,7 +289,7 @@ func (b *Bus) run(ctx context.Context, tx *Tx, r *request) (*ledger.Entry, error
 	if err != nil {
 		return e, err
 	}
-	if err := b.expected(ctx, r.call, target); err != nil {
+	if err := b.expected(ctx, b.Writer, r.call, target); err != nil {
 		return e, err
 	}
 	out, err := r.op.run(ctx, tx, r.in)
@@ -339,11 +339,11 @@ func (b *Bus) settle(ctx context.Context, e *ledger.Entry, r *request) error {
 }
 
 // expected compares If-Match with the target's version (RFC 9110 13.1.1).
-func (b *Bus) expected(ctx context.Context, c Call, target core.Ref) error {
+func (b *Bus) expected(ctx context.Context, r ledger.Reader, c Call, target core.Ref) error {
 	if c.Expect == 0 {
 		return nil
 	}
-	head, _, err := ledger.ReadHead(ctx, b.Writer, target)
+	head, _, err := ledger.ReadHead(ctx, r, target)
 	if err != nil {
 		return err
 	}
