@@ -30,7 +30,7 @@ func (f *Face) showOpWith(v *visit, u *url.URL, status int, try *attempt) {
 		f.fail(v, core.Errorf(core.Denied, "%s is for %s", op.Name, op.Roles))
 		return
 	}
-	s := f.sheet(v, &route{Page: act.Page{Path: "/do/{op}", Title: upper(op.Doc)}}, map[string]string{"op": op.Name}, u)
+	s := f.sheet(v, &route{Page: act.Page{Path: "/do/{op}", Title: headline(op.Doc)}}, map[string]string{"op": op.Name}, u)
 	s.try = try
 	p := opPage{Sheet: s, Op: op, Doc: upper(op.Doc)}
 	if err := f.fillOp(v, &p); err != nil {
@@ -232,7 +232,7 @@ type oncePage struct {
 
 // once shows a secret that no later page can show again (SPEC A4).
 func (f *Face) once(v *visit, op *act.Op, r act.Result, next string) {
-	s := f.sheet(v, &route{Page: act.Page{Path: "/do/{op}", Title: upper(op.Doc)}}, map[string]string{"op": op.Name}, v.r.URL)
+	s := f.sheet(v, &route{Page: act.Page{Path: "/do/{op}", Title: headline(op.Doc)}}, map[string]string{"op": op.Name}, v.r.URL)
 	f.showPart(v, s, "once", oncePage{s, op, r.State, next, revealed(r.Output)}, http.StatusOK)
 }
 

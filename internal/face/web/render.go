@@ -132,7 +132,7 @@ func (f *Face) flashed(v *visit) *flashView {
 	if !ok {
 		return nil
 	}
-	view := &flashView{State: fl.State, Doc: upper(op.Doc), Record: fl.Record}
+	view := &flashView{State: fl.State, Doc: headline(op.Doc), Record: fl.Record}
 	if f.Config.Record != "" && fl.Record != "" {
 		view.URL = fill(f.Config.Record, map[string]string{"id": fl.Record})
 	}

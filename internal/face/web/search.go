@@ -64,7 +64,7 @@ func (f *Face) objectHits(v *visit, text string) (found []Hit, err error) {
 func (f *Face) taskHits(a act.Actor, text string) (found []Hit) {
 	for _, op := range f.Registry.Ops() {
 		if op.Method != "stream" && f.Bus.May(a, op) && !f.entry(op.Name) && holds(text, op.Name, op.Doc) {
-			found = append(found, Hit{upper(op.Doc), "Task", "/do/" + op.Name})
+			found = append(found, Hit{headline(op.Doc), "Task", "/do/" + op.Name})
 		}
 	}
 	return found

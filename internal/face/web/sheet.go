@@ -122,20 +122,25 @@ func (s *Sheet) Pager(next string) (template.HTML, error) {
 	return s.face.part("pager", p)
 }
 
-// Tasks returns what the actor may do, newest features last: changes whose
-// noun starts with prefix ("" for all).
+// Tasks returns what the actor may do, ordered by name: changes whose name
+// starts with prefix ("" for all).
 func (s *Sheet) Tasks(prefix string) []Task {
 	var tasks []Task
 	for _, op := range s.face.Registry.Ops() {
 		if op.Method == "change" && strings.HasPrefix(op.Name, prefix) && s.face.Bus.May(s.Actor, op) && !s.face.entry(op.Name) {
-			tasks = append(tasks, Task{Name: op.Name, Doc: upper(op.Doc), URL: "/do/" + op.Name})
+			tasks = append(tasks, Task{op.Name, headline(op.Doc), "/do/" + op.Name, human(noun(op.Name))})
 		}
 	}
 	return tasks
 }
 
 // Task is one operation that can be called.
-type Task struct{ Name, Doc, URL string }
+type Task struct{ Name, Doc, URL, Noun string }
+
+// Begins reports whether it makes something new.
+func (t Task) Begins() bool {
+	return strings.HasSuffix(t.Name, ".create") || strings.HasSuffix(t.Name, ".import")
+}
 
 // Pages returns the rail's entries that the actor may see.
 func (s *Sheet) Pages() []RailItem {

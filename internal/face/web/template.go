@@ -1,10 +1,11 @@
 package web
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"html/template"
-	"strconv"
 	"strings"
 )
 
@@ -17,7 +18,7 @@ func (f *Face) templates() (*template.Template, error) {
 // words are the functions that every template has.
 var words = template.FuncMap{
 	"badge": badge, "tone": tone, "icon": icon, "when": when, "precise": precise, "day": day, "ago": ago, "span": span,
-	"code": code, "verbatim": verbatim, "count": count, "size": size, "plural": plural, "human": human, "upper": upper, "lower": lower, "clip": clip, "plain": plain,
+	"code": code, "verbatim": verbatim, "count": count, "size": size, "plural": plural, "human": human, "upper": upper, "lower": lower, "headline": headline, "clip": clip, "plain": plain,
 	"dict": dict, "append": func(bars []Bar, b Bar) []Bar { return append(bars, b) },
 	"fingerprint": grouped, "weave": weave,
 }
@@ -44,16 +45,19 @@ func grouped(hash string) template.HTML {
 }
 
 // weave draws a hash, so that a person sees at a glance whether two are the
-// same: each hex digit is one thread, as long as the digit is large.
+// same: each half byte is one thread, as long as its value is large.
 func weave(hash string) template.HTML {
 	const threads, gap = 24, 8
+	sum, err := hex.DecodeString(hash)
+	if err != nil { // checkpoints write it in base64 (C2SP tlog-checkpoint)
+		sum, err = base64.StdEncoding.DecodeString(hash)
+	}
+	if err != nil || len(sum) < threads/2 {
+		return ""
+	}
 	var d strings.Builder
-	for i, r := range []byte(hash[:min(len(hash), threads)]) {
-		n, err := strconv.ParseUint(string(r), 16, 8)
-		if err != nil {
-			return ""
-		}
-		half := 1 + float64(n)*.6
+	for i := range threads {
+		half := 1 + .6*float64(sum[i/2]>>(4*(1-i%2))&15)
 		fmt.Fprintf(&d, "M%d %.1fv%.1f", 4+i*gap, 10-half, 2*half)
 	}
 	return template.HTML(fmt.Sprintf(`<svg class="weave" viewBox="0 0 %d 20" preserveAspectRatio="none" aria-hidden="true"><path class="base" d="M0 10h%d"/><path d="%s"/></svg>`, threads*gap, threads*gap, d.String()))

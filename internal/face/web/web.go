@@ -55,7 +55,7 @@ type Ledger struct {
 	Records   uint64    // committed
 	Sealed    uint64    // of them, covered by a signed checkpoint
 	SealedAt  time.Time // of that checkpoint
-	Root      string    // its root hash, hex
+	Root      string    // its root hash, base64 or hex
 	Witnesses int       // outside witnesses that cosigned it
 	Stopped   string    // why sealing stands still; "" while it runs
 }

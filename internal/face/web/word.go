@@ -60,12 +60,27 @@ func upper(s string) string {
 	return string(unicode.ToUpper(r)) + s[n:]
 }
 
+// headline is the first thought of a doc sentence: "Create an account; nobody
+// can log in to it before it is invited." is "Create an account".
+func headline(doc string) string {
+	if i := strings.IndexAny(doc, ";:,"); i > 0 {
+		doc = doc[:i]
+	}
+	return upper(strings.TrimSuffix(strings.TrimSpace(doc), "."))
+}
+
 func lower(s string) string {
 	r, n := utf8.DecodeRuneInString(s)
 	if n == 0 {
 		return s
 	}
 	return string(unicode.ToLower(r)) + s[n:]
+}
+
+// noun is the first part of an operation's name.
+func noun(op string) string {
+	n, _, _ := strings.Cut(op, ".")
+	return n
 }
 
 // verb is what the button says: "zone.record.add" is "Add".
@@ -193,8 +208,11 @@ func ago(now time.Time, v any) template.HTML {
 		return `<span class="soft">never</span>`
 	}
 	text := span(now.Sub(t)) + " ago"
-	if t.After(now) {
-		text = "in " + span(t.Sub(now))
+	switch d := t.Sub(now); {
+	case d > time.Second:
+		text = "in " + span(d)
+	case d > -2*time.Second:
+		text = "just now"
 	}
 	return template.HTML(`<time datetime="` + t.Format(time.RFC3339Nano) + `">` + text + `</time>`)
 }

@@ -14,6 +14,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -299,4 +301,30 @@ func anyIn(text string, parts []string) bool {
 		}
 	}
 	return false
+}
+
+// Crawl visits start and every page of the panel that is linked from it, each
+// kind of object once, at most so many, in every look. It returns their paths.
+func (b *Tab) Crawl(start string, most int) []string {
+	b.T.Helper()
+	var seen []string
+	for queue := []string{start}; len(queue) > 0 && len(seen) < most; queue = queue[1:] {
+		if path := queue[0]; !slices.ContainsFunc(seen, func(s string) bool { return kind(s) == kind(path) }) {
+			seen = append(seen, path)
+			b.Visit(strings.Trim(nameless.ReplaceAllString(kind(path), "-"), "-"), path)
+			queue = append(queue, Eval[[]string](b, `[...document.querySelectorAll('a[href^="/"]')].map(a => a.getAttribute('href')).filter(h => !h.startsWith('/download'))`)...)
+		}
+	}
+	return seen
+}
+
+var (
+	ids      = regexp.MustCompile(`[a-z]+_[0-9a-z]{26}`)
+	values   = regexp.MustCompile(`=[^&]*`)
+	nameless = regexp.MustCompile(`[^a-z0-9.]+`)
+)
+
+// kind is a path without what makes it one of many.
+func kind(path string) string {
+	return values.ReplaceAllString(ids.ReplaceAllString(path, "id"), "")
 }
