@@ -12,24 +12,24 @@ import (
 // Record is one record as the faces show it.
 type Record struct {
 	Number  int64     `json:"number"` // in the log
-	ID      string    `json:"id"`
 	Time    time.Time `json:"time"`
 	Action  string    `json:"action"`
-	Class   string    `json:"class"`
 	Outcome string    `json:"outcome"`
-	Door    string    `json:"door"`
 	Actor   Who       `json:"actor"`
-	By      *Who      `json:"by,omitempty"` // who acted as the actor
+	Door    string    `json:"door"`
 	Address string    `json:"address,omitempty"`
+	Object  core.Ref  `json:"object,omitzero"`
+	Reason  string    `json:"reason,omitempty"`
+	State   string    `json:"state"` // committed, sealed or witnessed
+	ID      string    `json:"id"`
+	Class   string    `json:"class"`
+	By      *Who      `json:"by,omitempty"` // who acted as the actor
 	Agent   string    `json:"agent,omitempty"`
 	Session string    `json:"session,omitempty"`
-	Object  core.Ref  `json:"object,omitzero"`
 	Tenant  string    `json:"tenant,omitempty"`
 	Code    core.Code `json:"code,omitempty"`
-	Reason  string    `json:"reason,omitempty"`
 	Count   int       `json:"count,omitempty"` // attempts that this record stands for
 	First   time.Time `json:"first,omitzero"`
-	State   string    `json:"state"`            // committed, sealed or witnessed
 	Erased  []string  `json:"erased,omitempty"` // personal values that were deleted by rule
 	Events  []Event   `json:"events,omitempty"`
 	Epoch   int       `json:"epoch"`
