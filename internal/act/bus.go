@@ -173,7 +173,7 @@ func (b *Bus) change(ctx context.Context, op *Op, c Call, in any) (Result, error
 	if c.Key != "" { // now: Target and Prepare may fill in the input
 		digest, err = DigestOf(in)
 	}
-	if err == nil {
+	if err == nil && !b.repeated(ctx, c) {
 		err = b.prepare(ctx, op, c, in)
 	}
 	if err != nil {
@@ -187,6 +187,19 @@ func (b *Bus) change(ctx context.Context, op *Op, c Call, in any) (Result, error
 		r.State = b.wake(ctx, op, r)
 	}
 	return r, nil
+}
+
+// repeated reports whether the call's key was used before: then there is
+// nothing to prepare, and what was done stands in its way. The transaction
+// looks again.
+func (b *Bus) repeated(ctx context.Context, c Call) (known bool) {
+	if c.Key == "" || c.Preview {
+		return false
+	}
+	err := b.snapshot(ctx, c.Actor, func(v *View) error {
+		return v.db.QueryRow(ctx, `SELECT count(*) > 0 FROM act_key WHERE actor = $1 AND key = $2`, c.Actor.ID, c.Key).Scan(&known)
+	})
+	return err == nil && known
 }
 
 // prepare checks the right on a snapshot before it does costly work for an

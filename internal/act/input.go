@@ -143,7 +143,7 @@ func (o *Op) decode(raw json.RawMessage) (any, error) {
 
 func (o *Op) decodeFault(err error) error {
 	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return core.Faults{{Field: t.Field, Accepted: fmt.Sprintf("must be a JSON %s, not a %s", jsonWord(t.Type), t.Value)}}.Err()
+		return core.Faults{{Field: spoken(t.Field), Accepted: fmt.Sprintf("must be a JSON %s, not a %s", jsonWord(t.Type), t.Value)}}.Err()
 	}
 	if s, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return core.Errorf(core.Invalid, "the input is not JSON: byte %d: %w", s.Offset, err)
@@ -156,6 +156,13 @@ func (o *Op) decodeFault(err error) error {
 		return e
 	}
 	return core.Errorf(core.Invalid, "the input is not one JSON object")
+}
+
+// spoken leaves out of a path the structs that are embedded in another, which
+// whoever sent the input does not know. Names of fields begin with a small letter.
+func spoken(path string) string {
+	parts := strings.Split(path, ".")
+	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p != "" && p[0] >= 'A' && p[0] <= 'Z' }), ".")
 }
 
 func (o *Op) fieldNames() []string {

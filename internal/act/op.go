@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/url"
 	"reflect"
+	"slices"
 	"time"
 
 	"hostward/internal/core"
@@ -133,6 +134,12 @@ func (o *Op) Sample() json.RawMessage {
 		return nil
 	}
 	return b
+}
+
+// secretive reports whether the input holds a secret: two inputs that differ
+// in it alone cannot be told apart later.
+func (o *Op) secretive() bool {
+	return slices.ContainsFunc(o.Input, func(p Param) bool { return p.Type == "secret" })
 }
 
 func (c Change[I, O]) declare() *Op {

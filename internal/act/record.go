@@ -136,7 +136,7 @@ func (b *Bus) replay(ctx context.Context, r *request) (bool, error) {
 		return false, core.Errorf(core.Conflict, "this Idempotency-Key was used for another call; take a new one")
 	}
 	if answer == "" {
-		return false, core.Errorf(core.Conflict, "this call was already done; its answer held a secret, which is shown only once")
+		return false, core.Errorf(core.Conflict, "this call was already done; it held a secret, which is kept neither to compare nor to show again")
 	}
 	if err := json.Unmarshal([]byte(answer), &r.result); err != nil {
 		return false, err
@@ -151,7 +151,7 @@ func (b *Bus) remember(ctx context.Context, r *request) error {
 		return nil
 	}
 	var answer []byte
-	if !r.op.Reveals {
+	if !r.op.Reveals && !r.op.secretive() {
 		var err error
 		if answer, err = json.Marshal(r.result); err != nil {
 			return err
