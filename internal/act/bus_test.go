@@ -109,9 +109,21 @@ func TestIfMatchLetsOneOfTwoWin(t *testing.T) {
 	})
 }
 
+// plainIn is an input without a secret.
+type plainIn struct {
+	Memo string `json:"memo" doc:"Id" rule:"required"`
+}
+
 func TestIdempotencyKeyHasOneEffectAndOneAnswer(t *testing.T) {
-	onEachEngine(t, nil, func(t *testing.T, r *rig) {
-		call := act.Call{Op: "memo.create", Actor: admin, Key: "k1", Input: []byte(`{"memo":"m1","text":"once"}`)}
+	plain := act.Change[plainIn, string]{Name: "memo.plain", Doc: "Toy.", Class: "panel", Roles: act.Hosted, Must: []string{"memo.written"},
+		Sample: plainIn{"m1"}, Target: func(_ context.Context, v *act.View, _ *plainIn) (core.Ref, error) {
+			return core.Ref{Kind: "tenant", ID: v.Actor().Tenant}, nil
+		},
+		Run: func(ctx context.Context, tx *act.Tx, in plainIn) (string, error) {
+			return memoCreate.Run(ctx, tx, memoIn{Memo: in.Memo, Owner: tx.Actor().Tenant})
+		}}
+	onEachEngine(t, []act.Declaration{plain}, func(t *testing.T, r *rig) {
+		call := act.Call{Op: "memo.plain", Actor: admin, Key: "k1", Input: []byte(`{"memo":"m1"}`)}
 		first, err := do(t, r, call)
 		if err != nil {
 			t.Fatal(err)
@@ -130,6 +142,22 @@ func TestIdempotencyKeyHasOneEffectAndOneAnswer(t *testing.T) {
 		call.Actor = actor("shop", act.Customer)
 		if _, err := do(t, r, call); err != nil {
 			t.Errorf("somebody else's key is his own: %v", err)
+		}
+	})
+}
+
+func TestACallWithASecretIsNotReplayed(t *testing.T) {
+	onEachEngine(t, nil, func(t *testing.T, r *rig) {
+		call := act.Call{Op: "memo.create", Actor: admin, Key: "k1", Input: []byte(`{"memo":"m1","pin":"first"}`)}
+		if _, err := do(t, r, call); err != nil {
+			t.Fatal(err)
+		}
+		call.Input = []byte(`{"memo":"m1","pin":"other"}`)
+		if _, err := do(t, r, call); err == nil || err.Code != core.Conflict {
+			t.Errorf("a call with another secret was answered as the first: %v", err)
+		}
+		if n := r.memos(t); n != 1 {
+			t.Errorf("%d memos, want 1", n)
 		}
 	})
 }

@@ -400,3 +400,25 @@ func TestAFlowIsOverWithItsStream(t *testing.T) {
 		}
 	})
 }
+
+// TestARepeatIsNotPreparedAgain repeats with its key what Prepare refuses once
+// it is done.
+func TestARepeatIsNotPreparedAgain(t *testing.T) {
+	take := memoChange("memo.take", memoDelete.Run)
+	take.Must = []string{"memo.removed"}
+	take.Target = func(context.Context, *act.View, *memoIn) (core.Ref, error) { return core.Ref{}, nil }
+	take.Prepare = func(ctx context.Context, v *act.View, in *memoIn) error {
+		_, err := readMemo(ctx, v, in.Memo)
+		return err
+	}
+	onEachEngine(t, []act.Declaration{take}, func(t *testing.T, r *rig) {
+		mustCreate(t, r, admin, "m1", "before")
+		c := act.Call{Op: "memo.take", Actor: admin, Input: []byte(`{"memo":"m1"}`), Key: "k"}
+		if _, err := do(t, r, c); err != nil {
+			t.Fatal(err)
+		}
+		if res, err := do(t, r, c); err != nil || !res.Replay {
+			t.Errorf("the repeat is no replay: %+v %v", res, err)
+		}
+	})
+}
