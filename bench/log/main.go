@@ -30,6 +30,7 @@ var (
 	seconds = flag.Float64("seconds", 3, "length of one measurement")
 	rounds  = flag.Int("rounds", 3, "measurements of each, in turns")
 	profile = flag.String("profile", "", "write a CPU profile of the bus here")
+	records = flag.Int("records", 1_000_000, "records to write, verify and list; 0: none")
 	dir     = flag.String("dir", "", "folder on the disk to measure; default: a temporary one")
 )
 
@@ -44,6 +45,9 @@ func main() {
 		bus = append(bus, throughBus(filepath.Join(base, fmt.Sprint("bus", i))))
 		fmt.Printf("round %d: bare SQLite, one row a transaction: %.0f/s; operations through the bus, %d callers: %.0f/s; ratio %.2f\n",
 			i+1, bare[i], *writers, bus[i], bus[i]/bare[i])
+	}
+	if *records > 0 {
+		many(filepath.Join(base, "many"), *records)
 	}
 	fmt.Printf("median: bare %.0f/s, bus %.0f/s, ratio %.2f (wanted: 1.5)\n", median(bare), median(bus), median(bus)/median(bare))
 }

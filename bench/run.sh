@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Every figure of docs/benchmarks.md, one after another. About five minutes on
+# a quiet machine; bounded, on loopback, in temporary folders.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+echo "== the door and the log"; go run ./bench/log
+echo "== the panel"; bench/panel/run.sh
+echo "== the nameserver"; bench/dns/run.sh
