@@ -404,13 +404,18 @@ func TestAFlowIsOverWithItsStream(t *testing.T) {
 // TestARepeatIsNotPreparedAgain repeats with its key what Prepare refuses once
 // it is done.
 func TestARepeatIsNotPreparedAgain(t *testing.T) {
-	take := memoChange("memo.take", memoDelete.Run)
-	take.Must = []string{"memo.removed"}
-	take.Target = func(context.Context, *act.View, *memoIn) (core.Ref, error) { return core.Ref{}, nil }
-	take.Prepare = func(ctx context.Context, v *act.View, in *memoIn) error {
-		_, err := readMemo(ctx, v, in.Memo)
-		return err
+	type named struct {
+		Memo string `json:"memo" doc:"Id of the memo" rule:"required"`
 	}
+	take := act.Change[named, string]{Name: "memo.take", Doc: "Toy.", Class: "panel", Roles: act.Hosted, Must: []string{"memo.removed"}, Sample: named{"m1"},
+		Target: func(context.Context, *act.View, *named) (core.Ref, error) { return core.Ref{}, nil },
+		Prepare: func(ctx context.Context, v *act.View, in *named) error {
+			_, err := readMemo(ctx, v, in.Memo)
+			return err
+		},
+		Run: func(ctx context.Context, tx *act.Tx, in named) (string, error) {
+			return memoDelete.Run(ctx, tx, memoIn{Memo: in.Memo})
+		}}
 	onEachEngine(t, []act.Declaration{take}, func(t *testing.T, r *rig) {
 		mustCreate(t, r, admin, "m1", "before")
 		c := act.Call{Op: "memo.take", Actor: admin, Input: []byte(`{"memo":"m1"}`), Key: "k"}

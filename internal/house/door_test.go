@@ -42,7 +42,7 @@ type reply struct {
 // rest calls over the network with a token.
 func (w *world) rest(p *person, method, path string, body []byte) reply {
 	r := httptest.NewRequest(method, "https://panel.example"+path, bytes.NewReader(body))
-	r.RemoteAddr = "192.0.2.9:4711"
+	r.RemoteAddr = "127.0.0.1:4711"
 	if p != nil {
 		r.Header.Set("Authorization", "Bearer "+p.bearer)
 	}
@@ -86,7 +86,7 @@ func (w *world) byWeb(op *act.Op, p *person, in json.RawMessage) reply {
 	r := httptest.NewRequest("POST", "https://panel.example/do/"+op.Name, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
-	r.RemoteAddr = "192.0.2.9:4711"
+	r.RemoteAddr = "127.0.0.1:4711"
 	if p != nil {
 		r.AddCookie(&http.Cookie{Name: "__Host-session", Value: p.cookie})
 	}

@@ -64,8 +64,8 @@ type person struct {
 }
 
 var (
-	root   = act.Actor{Kind: "os", ID: "uid:0", Name: "root", Role: act.Primary, Tenant: core.Provider, Door: "cli"}
-	nobody = act.Actor{Kind: "stranger", Role: act.Stranger, Door: "rest"}
+	console = act.Actor{Kind: "os", ID: "uid:0", Name: "root", Role: act.Primary, Tenant: core.Provider, Door: "cli"}
+	nobody  = act.Actor{Kind: "stranger", Role: act.Stranger, Door: "rest"}
 )
 
 const password = "seven quiet herons wade "
@@ -89,7 +89,7 @@ func newWorld(t *testing.T, database string) *world {
 	if w.web, err = w.Web("test"); err != nil {
 		t.Fatal(err)
 	}
-	if w.local, err = w.Local("test", func(*http.Request) (act.Actor, error) { return root, nil }); err != nil {
+	if w.local, err = w.Local("test", func(*http.Request) (act.Actor, error) { return console, nil }); err != nil {
 		t.Fatal(err)
 	}
 	w.populate()
@@ -99,7 +99,7 @@ func newWorld(t *testing.T, database string) *world {
 
 func (w *world) populate() {
 	first := &person{login: "first", password: password + "first"}
-	w.must(root, "admin.init", map[string]any{"login": first.login, "name": "First", "password": first.password})
+	w.must(console, "admin.init", map[string]any{"login": first.login, "name": "First", "password": first.password})
 	w.enter("administrator", first)
 	for _, p := range []struct{ name, role, under string }{
 		{"additional", "additional administrator", ""}, {"auditor", "auditor", ""},
@@ -150,7 +150,7 @@ func (w *world) join(role, under string) *person {
 	w.Helper()
 	p := &person{login: w.unique("login")}
 	p.password = password + p.login
-	r := w.must(root, "account.create", map[string]any{"login": p.login, "role": role, "name": "Name", "parent": under})
+	r := w.must(console, "account.create", map[string]any{"login": p.login, "role": role, "name": "Name", "parent": under})
 	p.ID = fields(r.Output)["id"].(string)
 	w.claim(p)
 	return p
@@ -165,7 +165,7 @@ func (w *world) claim(p *person) {
 // link makes a one-time link and returns its token.
 func (w *world) link(account string) string {
 	w.Helper()
-	r := w.must(root, "login.invite", map[string]any{"account": account})
+	r := w.must(console, "login.invite", map[string]any{"account": account})
 	text := fmt.Sprint(fields(r.Output)["link"])
 	if text == "(secret)" {
 		text = revealed(r.Output, "Link")
@@ -242,7 +242,7 @@ func (w *world) settle() {
 		return
 	}
 	deadline := time.Now().Add(time.Minute)
-	for strings.Contains(fmt.Sprint(fields(w.must(root, "job.list", nil).Output)), "running") {
+	for strings.Contains(fmt.Sprint(fields(w.must(console, "job.list", nil).Output)), "running") {
 		if time.Now().After(deadline) {
 			w.Fatal("the jobs of the start do not end")
 		}
