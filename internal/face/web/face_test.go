@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"hostward/internal/act"
 	"hostward/internal/face/web"
@@ -462,5 +463,31 @@ func TestTheFirstPageIsLight(t *testing.T) {
 	}
 	if t.Logf("%-30s %6d bytes", "together", total); total > 100_000 {
 		t.Errorf("the first page has %d bytes, at most 100 000 are promised", total)
+	}
+}
+
+func TestTheFirstPageIsMadeInTime(t *testing.T) {
+	p := newPanel(t)
+	p.stops(t)
+	b := p.browser(t, &admin)
+	best := time.Hour
+	for range 10 { // the best of ten: other tests share the machine
+		began := time.Now()
+		b.get("/zones").status(t, 200)
+		best = min(best, time.Since(began))
+	}
+	if t.Logf("/zones with 50 rows: %v", best); best > 50*time.Millisecond {
+		t.Errorf("the first page took %v, at most 50 ms are promised", best)
+	}
+}
+
+func TestTheFootOfAListTakesTextAndNumbers(t *testing.T) {
+	foot := act.Page{Path: "/foot", Title: "Foot", Roles: act.Readers, File: "foot.html",
+		Template: fstest.MapFS{"foot.html": {Data: []byte(`<h1>Foot</h1>{{.Pager 17}}{{.Pager "abc"}}{{.Pager 0}}{{.Pager ""}}`)}}}
+	p := newPanel(t, foot)
+	a := p.browser(t, &admin).get("/foot")
+	a.has(t, `href="/foot?after=17"`, `href="/foot?after=abc"`)
+	if n := strings.Count(a.text, `rel="next"`); n != 2 {
+		t.Errorf("%d links to a next page, want 2", n)
 	}
 }

@@ -109,15 +109,15 @@ func (s *Sheet) Sort(name, title string) (template.HTML, error) {
 }
 
 // Pager makes the foot of a list: next is the cursor of the following page, ""
-// on the last one. It goes into the query parameter "after".
-func (s *Sheet) Pager(next string) (template.HTML, error) {
+// or 0 on the last one. It goes into the query parameter "after".
+func (s *Sheet) Pager(next any) (template.HTML, error) {
 	type pager struct{ First, Next string }
 	var p pager
 	if s.Query.Get("after") != "" {
 		p.First = s.With()
 	}
-	if next != "" {
-		p.Next = s.With("after", next)
+	if cursor := plain(next); cursor != "" && cursor != "0" {
+		p.Next = s.With("after", cursor)
 	}
 	return s.face.part("pager", p)
 }
