@@ -66,6 +66,8 @@ type House struct {
 	Engine   *control.Engine
 	Answers  *nameserver.Server
 
+	heads       *ledger.Heads
+	headsMu     sync.Mutex
 	features    *features
 	book        *ledger.Book
 	nameservers *hands.Nameserver

@@ -6,6 +6,7 @@ import (
 
 	"hostward/internal/act"
 	"hostward/internal/core"
+	"hostward/internal/feature/actionlog"
 	"hostward/internal/ini"
 	"hostward/internal/ledger"
 	"hostward/internal/store"
@@ -108,10 +109,21 @@ func latest(ctx context.Context, w WitnessConfig, logKey string, private bool) (
 // erase deletes personal values whose time is over, and puts that on record
 // (SPEC L5).
 func (h *House) erase(ctx context.Context) error {
+	var holds []actionlog.Hold
+	err := h.Bus.Look(ctx, "erase", func(v *act.View) (err error) {
+		holds, err = actionlog.Holds(ctx, v)
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	for {
 		var done ledger.Erasure
 		e := &ledger.Entry{Action: ledger.ErasedEvent, Class: "log", Object: ledger.LogObject, Tenant: core.Provider, Outcome: ledger.Unchanged}
 		err := h.Bus.Report(ctx, e, func(ctx context.Context, tx ledger.Tx) (err error) {
+			if err := hold(ctx, tx, holds); err != nil {
+				return err
+			}
 			done, err = ledger.Erase(ctx, tx, h.Clock(), ledger.DefaultRules, eraseAtOnce)
 			if e.Events = done.Events(); len(e.Events) > 0 {
 				e.Outcome = ledger.Done
@@ -125,6 +137,22 @@ func (h *House) erase(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// hold tells the ledger which legal holds there are now.
+func hold(ctx context.Context, tx ledger.Tx, holds []actionlog.Hold) error {
+	old, err := ledger.Holds(ctx, tx)
+	for _, x := range old {
+		if err == nil {
+			_, err = ledger.EndHold(ctx, tx, x.ID)
+		}
+	}
+	for _, x := range holds {
+		if err == nil {
+			err = ledger.AddHold(ctx, tx, ledger.Hold(x))
+		}
+	}
+	return err
 }
 
 // eraseAtOnce keeps one erasure a short transaction.

@@ -2,6 +2,7 @@ package house
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -159,23 +160,58 @@ func (h *House) stalled() string {
 // headsEvery is how often the log commits to the ends of all chains.
 const headsEvery = time.Hour
 
-// recordHeads writes the regular heads record (SPEC L4). The map is brought
-// near on a snapshot first, so that little is left for the transaction.
-func (h *House) recordHeads(ctx context.Context, heads *ledger.Heads) error {
-	err := h.snapshot(ctx, func(r ledger.Reader) error { _, err := heads.Advance(ctx, r); return err })
-	if err != nil {
-		return err
+// recordHeads writes a heads record (SPEC L4). The map is brought near on a
+// snapshot first, so that little is left for the transaction. also, if not
+// nil, works with the map as the record has it.
+func (h *House) recordHeads(ctx context.Context, also func(context.Context, ledger.Reader) error) (int64, error) {
+	h.headsMu.Lock()
+	defer h.headsMu.Unlock()
+	if h.heads == nil {
+		h.heads = ledger.NewHeads()
 	}
-	e := &ledger.Entry{Action: "log.heads", Class: "log", Tenant: core.Provider, Outcome: ledger.Done}
+	err := h.snapshot(ctx, func(r ledger.Reader) error { _, err := h.heads.Advance(ctx, r); return err })
+	if err != nil {
+		return 0, err
+	}
+	e := &ledger.Entry{Action: ledger.HeadsAction, Class: "log", Object: ledger.LogObject, Tenant: core.Provider, Outcome: ledger.Done}
+	var seq int64
 	err = h.Bus.Report(ctx, e, func(ctx context.Context, tx ledger.Tx) error {
-		root, err := heads.Advance(ctx, tx)
-		e.Events = []ledger.Event{root.Event()}
+		root, err := h.heads.Advance(ctx, tx)
+		e.Events, seq = []ledger.Event{root.Event()}, root.Seq
+		if err == nil && also != nil {
+			err = also(ctx, tx)
+		}
 		return err
 	})
 	if err != nil {
-		heads.Forget()
+		h.heads.Forget()
 	}
-	return err
+	return seq, err
+}
+
+// complete proves where the chain of an object ends, in a heads record made
+// for it.
+func (h *House) complete(ctx context.Context, object core.Ref) (actionlog.Completeness, error) {
+	var p ledger.HeadProof
+	seq, err := h.recordHeads(ctx, func(ctx context.Context, r ledger.Reader) (err error) {
+		p, err = h.heads.ProveObject(ctx, r, object)
+		return err
+	})
+	if err != nil {
+		return actionlog.Completeness{}, err
+	}
+	c := actionlog.Completeness{Line: string(p.Line.JSON()), Index: p.Index, Size: p.Size, Inner: paths(p.Inner), Outer: paths(p.Outer),
+		Root: hex.EncodeToString(p.Covers.Root[:]), Record: seq}
+	c.Proof, err = h.prove(ctx, seq)
+	return c, err
+}
+
+func paths(hashes []tlog.Hash) []string {
+	out := make([]string, len(hashes))
+	for i, x := range hashes {
+		out[i] = x.String()
+	}
+	return out
 }
 
 // verdict puts on record what the engine saw after it had worked (SPEC L1).
@@ -199,7 +235,9 @@ func (h *House) verdict(ctx context.Context, v control.Verdict) {
 
 // housekeeping does what is due from time to time until ctx ends.
 func (h *House) housekeeping(ctx context.Context) {
-	heads := ledger.NewHeads()
+	if _, err := h.recordHeads(ctx, nil); err != nil && ctx.Err() == nil {
+		h.Log.Error("the heads of the log could not be recorded", "error", err)
+	}
 	sweep, hourly := time.NewTicker(5*time.Minute), time.NewTicker(headsEvery)
 	defer sweep.Stop()
 	defer hourly.Stop()
@@ -211,7 +249,8 @@ func (h *House) housekeeping(ctx context.Context) {
 		case <-sweep.C:
 			err = errors.Join(h.features.login.Sweep(ctx, h.Bus), h.settleWarnings(ctx))
 		case <-hourly.C:
-			err = errors.Join(h.recordHeads(ctx, heads), h.erase(ctx))
+			_, err = h.recordHeads(ctx, nil)
+			err = errors.Join(err, h.erase(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			h.Log.Error("housekeeping failed; it is tried again", "error", err)

@@ -20,6 +20,8 @@ type Ports struct {
 	Verify func(ctx context.Context, progress func(done, total int64)) (Report, error)
 	// Prove returns the proof of one record, as a file.
 	Prove func(ctx context.Context, seq int64) (Proof, error)
+	// Complete writes a heads record and proves where the chain of one object ends.
+	Complete func(ctx context.Context, object core.Ref) (Completeness, error)
 	// Status says how far sealing and witnessing have come.
 	Status func(ctx context.Context) (Status, error)
 }
@@ -42,6 +44,20 @@ type Proof struct {
 	File string `json:"file"` // its text
 	Leaf string `json:"leaf"` // the proved bytes
 	Key  string `json:"key"`  // verifier key of the checkpoint's signature
+}
+
+// Completeness shows that the log holds nothing about an object beyond its
+// chain: where the chain ends, by a Merkle proof into a sealed heads record
+// (docs/log-format.md, Heads).
+type Completeness struct {
+	Line   string   `json:"line"`   // end of the chain, the canonical line of the heads map
+	Index  int      `json:"index"`  // of the line in its bucket
+	Size   int      `json:"size"`   // lines in the bucket
+	Inner  []string `json:"inner"`  // audit path to the bucket's root, base64
+	Outer  []string `json:"outer"`  // audit path to the map's root, base64
+	Root   string   `json:"root"`   // of the map, as the heads record has it
+	Record int64    `json:"record"` // number of the heads record
+	Proof  Proof    `json:"proof"`  // that the heads record is in the log
 }
 
 // Status is how far the log is protected.
@@ -74,15 +90,19 @@ func New(p Ports) *Log { return &Log{p} }
 //go:embed page
 var pages embed.FS
 
+//go:embed sql
+var migrations embed.FS
+
 // Feature declares it to the house.
 func (l *Log) Feature() act.Feature {
 	return act.Feature{Name: "actionlog",
-		Ops: []act.Declaration{l.list(), l.show(), l.status(), l.verify(), l.check(), l.prove(), l.tail(), l.export()},
+		SQL: migrations,
+		Ops: []act.Declaration{holdAdd, holdEnd, holdList, l.list(), l.show(), l.status(), l.verify(), l.check(), l.complete(), l.prove(), l.tail(), l.export()},
 		Kinds: []act.Kind{{Name: "log", Title: "Action log", Path: "/log",
 			Owner:  func(context.Context, *act.View, string) (string, error) { return core.Provider, nil },
 			Digest: func(context.Context, *act.View, string) (string, error) { return "-", nil },
 			IDs:    func(context.Context, *act.View) ([]string, error) { return nil, nil },
-		}},
+		}, {Name: "hold", Title: "Legal holds", Owner: holdOwner, Digest: holdDigest, IDs: holdIDs}},
 		Pages: pageList(),
 	}
 }

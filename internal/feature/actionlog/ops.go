@@ -57,7 +57,7 @@ func (l *Log) list() act.Declaration {
 				return Listed{}, err
 			}
 			p, err := l.ports.Browser.List(ctx, v.Ledger(), scope, f)
-			return Listed{Records: shown(p.Records), Next: p.Next, More: p.Searched && len(p.Records) < max(f.Limit, 1)}, err
+			return Listed{Records: shown(p.Records, scope), Next: p.Next, More: p.Searched && len(p.Records) < max(f.Limit, 1)}, err
 		},
 	}
 }
@@ -116,26 +116,27 @@ func (l *Log) show() act.Declaration {
 		Name: "log.show", Doc: "Show one record with everything that is still kept of it.", Class: class, Roles: act.Readers, Logged: true,
 		Serves: serves(), Sample: One{"0"}, Target: nothing[One],
 		Run: func(ctx context.Context, v *act.View, in One) (Record, error) {
-			r, err := l.one(ctx, v, in)
+			r, scope, err := l.one(ctx, v, in)
 			if err != nil {
 				return Record{}, err
 			}
-			out := show(r)
+			out := show(r, scope)
 			out.Leaf = string(r.Leaf)
 			return out, nil
 		},
 	}
 }
 
-func (l *Log) one(ctx context.Context, v *act.View, in One) (ledger.Record, error) {
-	scope, err := l.scope(ctx, v)
-	if err != nil {
-		return ledger.Record{}, err
+func (l *Log) one(ctx context.Context, v *act.View, in One) (r ledger.Record, scope ledger.Scope, err error) {
+	if scope, err = l.scope(ctx, v); err != nil {
+		return r, scope, err
 	}
-	if seq, err := strconv.ParseInt(in.Record, 10, 64); err == nil {
-		return l.ports.Browser.Get(ctx, v.Ledger(), scope, seq)
+	if seq, bad := strconv.ParseInt(in.Record, 10, 64); bad == nil {
+		r, err = l.ports.Browser.Get(ctx, v.Ledger(), scope, seq)
+	} else {
+		r, err = l.ports.Browser.Find(ctx, v.Ledger(), scope, in.Record)
 	}
-	return l.ports.Browser.Find(ctx, v.Ledger(), scope, in.Record)
+	return r, scope, err
 }
 
 func (l *Log) status() act.Declaration {
@@ -175,7 +176,7 @@ func (l *Log) prove() act.Declaration {
 		Name: "log.prove", Doc: "Give the proof that a record is in the log, as a file that standard tools verify.", Class: class,
 		Roles: act.Readers, Logged: true, Serves: serves(), Sample: One{"0"}, Target: nothing[One],
 		Run: func(ctx context.Context, v *act.View, in One) (Proof, error) {
-			r, err := l.one(ctx, v, in)
+			r, _, err := l.one(ctx, v, in)
 			if err != nil {
 				return Proof{}, err
 			}
@@ -185,6 +186,29 @@ func (l *Log) prove() act.Declaration {
 			p, err := l.ports.Prove(ctx, r.Seq)
 			p.Leaf = string(r.Leaf)
 			return p, err
+		},
+	}
+}
+
+// About names one object.
+type About struct {
+	Object string `json:"object" doc:"What it is about: kind:id, such as zone:z_…" rule:"required,max=200" cli:"arg"`
+}
+
+func (l *Log) complete() act.Declaration {
+	return act.Query[About, Completeness]{
+		Name: "log.complete", Doc: "Prove that the log holds nothing else about an object: where its chain of records ends.", Class: class,
+		Roles: act.Readers, Logged: true, Serves: serves(), Sample: About{"zone:z_00000000000000000000000000"},
+		Target: func(_ context.Context, _ *act.View, in *About) (core.Ref, error) {
+			kind, id, ok := strings.Cut(in.Object, ":")
+			if !ok {
+				return core.Ref{}, core.Faults{{Field: "object", Value: in.Object, Accepted: "must be kind:id"}}.Err()
+			}
+			return core.Ref{Kind: kind, ID: id}, nil
+		},
+		Run: func(ctx context.Context, _ *act.View, in About) (Completeness, error) {
+			kind, id, _ := strings.Cut(in.Object, ":")
+			return l.ports.Complete(ctx, core.Ref{Kind: kind, ID: id})
 		},
 	}
 }

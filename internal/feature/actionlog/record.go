@@ -1,6 +1,7 @@
 package actionlog
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -62,15 +63,24 @@ type Chain struct {
 	State  string   `json:"state"`
 }
 
-func shown(records []ledger.Record) []Record {
+func shown(records []ledger.Record, scope ledger.Scope) []Record {
 	out := make([]Record, len(records))
 	for i, r := range records {
-		out[i] = show(r)
+		out[i] = show(r, scope)
 	}
 	return out
 }
 
-func show(r ledger.Record) Record {
+// discreet takes away from where somebody acted who does not belong to the
+// reader: a customer sees who of the provider did what to his zone, and not
+// the provider's addresses.
+func (r *Record) discreet(scope ledger.Scope) {
+	if !scope.All && !slices.Contains(scope.Tenants, r.Actor.ID) {
+		r.Address, r.Agent, r.Session = "", "", ""
+	}
+}
+
+func show(r ledger.Record, scope ledger.Scope) Record {
 	e := r.Entry
 	out := Record{Number: r.Seq, ID: e.ID, Time: e.Time, Action: e.Action, Class: e.Class, Outcome: string(e.Outcome), Door: e.Door,
 		Actor: Who(e.Actor), Address: e.Address, Agent: e.Agent, Session: e.Session, Object: e.Object, Tenant: e.Tenant,
@@ -86,6 +96,7 @@ func show(r ledger.Record) Record {
 	for _, c := range r.Objects {
 		out.Chains = append(out.Chains, Chain{Object: c.Object, N: c.N, Prev: c.Prev, State: c.State})
 	}
+	out.discreet(scope)
 	return out
 }
 

@@ -68,10 +68,10 @@ func (l *Log) newest(ctx context.Context, s *act.Flow) (int64, error) {
 func (l *Log) sendAfter(ctx context.Context, s *act.Flow, f ledger.Filter, after int64, send func(Record) error) (int64, error) {
 	for {
 		var records []ledger.Record
+		var scope ledger.Scope
 		before := after
-		err := s.View(ctx, func(v *act.View) error {
-			scope, err := l.scope(ctx, v)
-			if err != nil {
+		err := s.View(ctx, func(v *act.View) (err error) {
+			if scope, err = l.scope(ctx, v); err != nil {
 				return err
 			}
 			records, after, err = l.ports.Browser.Tail(ctx, v.Ledger(), scope, after, piece)
@@ -84,7 +84,7 @@ func (l *Log) sendAfter(ctx context.Context, s *act.Flow, f ledger.Filter, after
 			if !matches(f, r) {
 				continue
 			}
-			if err := send(show(r)); err != nil {
+			if err := send(show(r, scope)); err != nil {
 				return after, err
 			}
 		}
