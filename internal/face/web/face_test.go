@@ -266,10 +266,9 @@ func TestTwoClicksAreOneChange(t *testing.T) {
 	}
 	first := b.post("/do/zone.create", "name", "once.example", "_key", key[1])
 	id := strings.TrimPrefix(first.Header.Get("Location"), "/zones/")
-	again := b.post("/do/zone.create", "name", "twice.example", "_key", key[1])
-	again.status(t, 409) // the input has a secret, so the bus cannot tell the two apart
+	again := b.post("/do/zone.create", "name", "once.example", "_key", key[1])
+	again.status(t, 409) // the form has a secret field: its answer is not kept
 	again.has(t, "This call was already done")
-	b.get("/zones").hasNot(t, "twice.example")
 	for range 2 {
 		b.post("/do/zone.update", "zone", id, "ttl", "700", "_key", "k-update", "_next", "/zones").leadsTo(t, "/zones")
 		b.get("/zones").has(t, "<strong>in force</strong>") // the same answer, not "unchanged"
