@@ -25,8 +25,6 @@ import (
 // the number of objects.
 const Buckets = 4096
 
-const bucketBits = 12
-
 // HeadLine is one line of the heads map: Object or Tenant is set.
 type HeadLine struct {
 	Object core.Ref

@@ -5,11 +5,11 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -63,15 +63,6 @@ func zone(t testing.TB, text string) *rr.Zone {
 		t.Fatal(err)
 	}
 	return z
-}
-
-func sample(t testing.TB, file string) *rr.Zone {
-	t.Helper()
-	b, err := os.ReadFile("testdata/" + file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return zone(t, string(b))
 }
 
 func load(t testing.TB, s *nameserver.Server, zones ...*rr.Zone) {
@@ -507,7 +498,7 @@ func TestAnIdleConnectionIsEnded(t *testing.T) {
 	if _, err := c.Write([]byte{0}); err != nil { // half a length
 		t.Fatal(err)
 	}
-	if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("got %v, want the end", err)
 	}
 }

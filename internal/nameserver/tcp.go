@@ -3,6 +3,7 @@ package nameserver
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"time"
@@ -17,7 +18,7 @@ const (
 func (s *Server) serveTCP(l net.Listener, c *counters) error {
 	for {
 		conn, err := l.Accept()
-		if ne, ok := err.(net.Error); ok && ne.Timeout() {
+		if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
 			continue
 		}
 		if err != nil {
