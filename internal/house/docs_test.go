@@ -159,7 +159,7 @@ var differing = []struct {
 	{regexp.MustCompile(`[a-z2-7]{52}`), "TOKEN"},
 	{regexp.MustCompile(`[A-Za-z0-9+/]{43}=`), "HASH"},
 	{regexp.MustCompile(`\b20\d{8}\b`), "SERIAL"},
-	{regexp.MustCompile(`\b(leaf|records?|millis) +\d+`), "$1 N"},
+	{regexp.MustCompile(`\b(leaf|records?,?|millis) +\d+`), "$1 N"},
 	{regexp.MustCompile(`\d+ of \d+ sealed`), "N of N sealed"},
 	{regexp.MustCompile(`\(ID, [a-z.]+, TIME\)`), "(ID, ACTION, TIME)"},
 	{regexp.MustCompile(` +`), " "},
