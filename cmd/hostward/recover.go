@@ -11,6 +11,7 @@ import (
 
 func recoverCommand() *cobra.Command {
 	var reason string
+	var private bool
 	c := &cobra.Command{Use: "recover", Short: "Open a new epoch of the log after records were lost", Args: cobra.NoArgs,
 		Long: "Open a new epoch of the log after a disaster: the database is older than what was signed or witnessed.\n" +
 			"The first record of the new epoch names the last checkpoint and the range that is lost, with your reason.\n" +
@@ -21,6 +22,7 @@ func recoverCommand() *cobra.Command {
 			}
 			var o options
 			o.data, _ = c.Flags().GetString("data")
+			o.private = private
 			o.database, _ = c.Flags().GetString("database")
 			cfg, err := o.house()
 			if err != nil {
@@ -35,6 +37,7 @@ func recoverCommand() *cobra.Command {
 			return h.Close()
 		}}
 	c.Flags().StringVar(&reason, "reason", "", "why records are missing; goes on record")
+	c.Flags().BoolVar(&private, "allow-private-witnesses", false, "let witnesses have private and local addresses")
 	c.Flags().String("database", "", "postgres://… when it is not SQLite in the data folder")
 	return c
 }
