@@ -59,7 +59,17 @@ var settings = map[string]func(w *world, s *setting){
 	"zone.edit": func(w *world, s *setting) {
 		s.in["changes"] = []any{map[string]any{"action": "add", "name": "new", "type": "A", "data": "192.0.2.81"}, map[string]any{"action": "remove", "name": "www", "type": "A"}}
 	},
-	"policy.set": func(w *world, s *setting) { s.in["value"] = fmt.Sprintf("127.0.0.1, 192.0.2.%d", w.made%250); w.made++ },
+	"log.complete": func(w *world, s *setting) { s.in["object"] = "zone:" + w.zone() },
+	"policy.set": func(w *world, s *setting) {
+		w.must(console, "policy.set", map[string]any{"name": s.in["name"], "value": w.network()})
+		s.in["value"] = w.network()
+	},
+}
+
+// network is a value that the sample's key of panel.ini did not have.
+func (w *world) network() string {
+	w.made++
+	return fmt.Sprintf("127.0.0.1, 192.0.2.%d", w.made%250)
 }
 
 // untried cannot succeed here, with the reason. Everything but success is tried.
@@ -78,6 +88,9 @@ var objects = map[string]func(w *world) string{
 		r := w.must(w.people["customer"].Actor, "token.create", map[string]any{"name": "spare", "expires_in": 3})
 		w.given = append(w.given, revealed(r.Output, "Token"))
 		return fields(r.Output)["id"].(string)
+	},
+	"hold": func(w *world) string {
+		return fields(w.must(console, "log.hold.add", map[string]any{"why": "a case for a court"}).Output)["id"].(string)
 	},
 	"job": func(w *world) string {
 		r := w.must(act.SystemActor("test"), "job.start", map[string]any{"op": "test", "tenant": w.people["customer"].ID, "actor": "a"})
