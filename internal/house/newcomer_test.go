@@ -38,6 +38,7 @@ var built = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	builtIn = dir
 	path := filepath.Join(dir, "hostward")
 	out, err := exec.Command("go", "build", "-o", path, "hostward/cmd/hostward").CombinedOutput()
 	if err != nil {
@@ -46,10 +47,13 @@ var built = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// builtIn is the folder of the binary, "" when no test needed it.
+var builtIn string
+
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if path, err := built(); err == nil && path != "" {
-		_ = os.RemoveAll(filepath.Dir(path))
+	if builtIn != "" {
+		_ = os.RemoveAll(builtIn)
 	}
 	os.Exit(code)
 }
