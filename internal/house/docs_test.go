@@ -18,7 +18,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -202,23 +201,13 @@ func TestMatchingNoticesWhatDiffers(t *testing.T) {
 	}
 }
 
-// binary builds the program once.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "hostward-docs")
-	if err != nil {
-		return "", err
-	}
-	build := exec.Command("go", "build", "-o", filepath.Join(dir, "hostward"), "./cmd/hostward")
-	build.Dir = top
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
-	}
-	return filepath.Join(dir, "hostward"), nil
-})
-
+// program is the binary, built once for all tests of the house.
 func program(t *testing.T) string {
 	t.Helper()
-	p, err := binary()
+	if testing.Short() {
+		t.Skip("builds and runs the binary")
+	}
+	p, err := built()
 	if err != nil {
 		t.Fatal(err)
 	}
