@@ -196,6 +196,9 @@ func TestProofsHoldWithStandardTools(t *testing.T) {
 		t.Error("the proof holds for another leaf")
 	}
 	for i := range proof {
+		if i == len(proof)-len("x=\n") {
+			continue // two bits of it are padding, which package note does not look at (RFC 4648 3.5)
+		}
 		bad := bytes.Clone(proof)
 		bad[i] ^= 2
 		if l, _, _, err := ledger.CheckProof(bad, p.Leaf, vkey, nil); err == nil && (l.ID != "r_123" || i > len(proof)-len(p.Note)) {
