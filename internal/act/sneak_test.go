@@ -258,6 +258,24 @@ var sly = map[string]func(context.Context, *act.Tx, memoIn) (string, error){
 		_, err := tx.Exec(ctx, `UPDATE memo SET owner = 'shop' WHERE id = $1`, in.Memo)
 		return "", err
 	},
+	"memo.alsopaints": func(ctx context.Context, tx *act.Tx, in memoIn) (string, error) { // beside the declared event one that is not
+		if _, err := tx.Exec(ctx, `UPDATE memo SET text = 'x' WHERE id = $1`, in.Memo); err != nil {
+			return "", err
+		}
+		if err := tx.Record(ctx, "memo.written", core.Ref{Kind: "memo", ID: in.Memo}); err != nil {
+			return "", err
+		}
+		return "", tx.Record(ctx, "memo.painted", core.Ref{Kind: "memo", ID: in.Memo})
+	},
+	"memo.alsotenant": func(ctx context.Context, tx *act.Tx, in memoIn) (string, error) { // a memo's event about a tenant
+		if _, err := tx.Exec(ctx, `UPDATE memo SET text = 'x' WHERE id = $1`, in.Memo); err != nil {
+			return "", err
+		}
+		if err := tx.Record(ctx, "memo.written", core.Ref{Kind: "memo", ID: in.Memo}); err != nil {
+			return "", err
+		}
+		return "", tx.Record(ctx, "memo.written", core.Ref{Kind: "tenant", ID: "shop"})
+	},
 	"memo.absent": func(ctx context.Context, tx *act.Tx, in memoIn) (string, error) { // recorded is what never was
 		if _, err := tx.Exec(ctx, `UPDATE memo SET text = 'x' WHERE id = $1`, in.Memo); err != nil {
 			return "", err
