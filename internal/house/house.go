@@ -127,6 +127,13 @@ func Open(ctx context.Context, c Config) (*House, error) {
 }
 
 func (h *House) open(ctx context.Context) (err error) {
+	if h.Store, err = store.Open(ctx, store.Config{URL: h.Database, Migrations: newFeatures(&House{}).migrations()}); err != nil {
+		return fmt.Errorf("opening the database: %w", err)
+	}
+	if h.writer, err = h.acquire(ctx); err != nil {
+		return fmt.Errorf("taking the database: %w", err)
+	}
+	// After the lease: who stood by must know what the other one has signed.
 	if h.Keeper, err = keeper.Open(keeper.Config{Dir: filepath.Join(h.Data, "keys"), Origin: h.Origin,
 		Credentials: os.Getenv("CREDENTIALS_DIRECTORY")}); err != nil {
 		return fmt.Errorf("opening the keys: %w", err)
@@ -134,12 +141,6 @@ func (h *House) open(ctx context.Context) (err error) {
 	h.features = newFeatures(h)
 	if h.Registry, err = act.NewRegistry(h.features.list()...); err != nil {
 		return fmt.Errorf("joining the features: %w", err)
-	}
-	if h.Store, err = store.Open(ctx, store.Config{URL: h.Database, Migrations: h.features.migrations()}); err != nil {
-		return fmt.Errorf("opening the database: %w", err)
-	}
-	if h.writer, err = h.acquire(ctx); err != nil {
-		return fmt.Errorf("taking the database: %w", err)
 	}
 	background, stop := context.WithCancel(context.Background())
 	h.stop = stop
