@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/pprof"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -29,7 +28,7 @@ var (
 	writers = flag.Int("writers", 64, "callers at the same time")
 	seconds = flag.Float64("seconds", 3, "length of one measurement")
 	rounds  = flag.Int("rounds", 3, "measurements of each, in turns")
-	profile = flag.String("profile", "", "write a CPU profile of the bus here")
+	profile = flag.String("profile", "", "write CPU profiles beginning with this path")
 	records = flag.Int("records", 1_000_000, "records to write, verify and list; 0: none")
 	dir     = flag.String("dir", "", "folder on the disk to measure; default: a temporary one")
 )
@@ -87,12 +86,7 @@ func bareSQLite(dir string) float64 {
 func throughBus(dir string) float64 {
 	bus, stop := newBus(dir)
 	defer stop()
-	if *profile != "" {
-		f, err := os.Create(*profile)
-		check(err)
-		check(pprof.StartCPUProfile(f))
-		defer pprof.StopCPUProfile()
-	}
+	defer profiled(*profile, "-bus")()
 	who := act.Actor{Kind: "account", ID: "a_bench", Name: "bench", Role: act.Primary, Tenant: core.Provider, Door: "rest", Address: "192.0.2.1"}
 	var n atomic.Int64
 	var wg sync.WaitGroup

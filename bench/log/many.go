@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"time"
 
 	"hostward/internal/core"
@@ -57,6 +59,7 @@ func many(dir string, n int) {
 	w := newWorld(dir)
 	defer w.close()
 	ctx := context.Background()
+	stop := profiled(*profile, "-batch")
 	began := time.Now()
 	for i := 0; i < n; i += 256 {
 		check(w.writer.Begin(ctx))
@@ -66,12 +69,15 @@ func many(dir string, n int) {
 	}
 	check(w.sealer.Seal(ctx))
 	rate("batches of 256, committed and sealed", n, time.Since(began), 20_000)
+	stop()
+	stop = profiled(*profile, "-verify")
 	began = time.Now()
 	r, err := ledger.Verify(ctx, ledger.VerifyOptions{Snapshot: w.snapshot, Dir: w.dir, VerifierKey: w.keeper.VerifierKey, Keys: w.keeper})
 	check(err)
 	if !r.OK() {
 		check(fmt.Errorf("the log does not verify: %v", r.Findings))
 	}
+	stop()
 	rate("verified: tree, tiles, chains, columns", n, time.Since(began), 200_000)
 	w.pages(n)
 	w.checkpoint()
@@ -164,4 +170,15 @@ func (w *world) checkpoint() {
 	stop()
 	<-ended
 	fmt.Printf("checkpoint after its record: %.0f ms, slowest of 20  (wanted: 1000)\n", float64(worst.Microseconds())/1000)
+}
+
+// profiled writes a CPU profile until the function it returns is called.
+func profiled(path, what string) func() {
+	if path == "" {
+		return func() {}
+	}
+	f, err := os.Create(path + what)
+	check(err)
+	check(pprof.StartCPUProfile(f))
+	return pprof.StopCPUProfile
 }

@@ -94,7 +94,7 @@ func (c *cachingConn) stmt(ctx context.Context, q string) (*cached, error) {
 	if s := c.stmts[q]; s != nil {
 		return s, nil
 	}
-	ds, err := c.raw.PrepareContext(ctx, q)
+	ds, err := c.raw.PrepareContext(ctx, positional(q))
 	if err != nil {
 		return nil, err
 	}
