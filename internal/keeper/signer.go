@@ -49,6 +49,9 @@ func openSigner(dir, origin string, server *server) (*signer, error) {
 	s := &signer{path: filepath.Join(dir, "checkpoint.signed")}
 	sealed, err := os.ReadFile(keyPath)
 	if errors.Is(err, fs.ErrNotExist) {
+		if err := s.unused(keyPath); err != nil {
+			return nil, err
+		}
 		return s, s.create(keyPath, origin, server)
 	}
 	if err != nil {
@@ -62,6 +65,20 @@ func openSigner(dir, origin string, server *server) (*signer, error) {
 		return nil, fmt.Errorf("%s: %w", keyPath, err)
 	}
 	return s, s.load()
+}
+
+// unused makes sure that no key signed records before: a new one in its place
+// would forget how far the log had come, and nobody would be told. The tree of
+// no records is what a crash within create leaves behind.
+func (s *signer) unused(keyPath string) error {
+	text, err := os.ReadFile(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if lines := strings.SplitN(string(text), "\n", 3); err == nil && (len(lines) < 3 || lines[1] != "0") {
+		err = fmt.Errorf("%s is missing, and %s says that it has signed records: bring it back from where you keep the keys", keyPath, s.path)
+	}
+	return err
 }
 
 func (s *signer) create(keyPath, origin string, server *server) error {

@@ -172,6 +172,7 @@ func TestRefusesToStartWithoutItsMemory(t *testing.T) {
 	for name, want := range map[string]string{
 		"checkpoint.signed": "could sign a second history",
 		"secret.key":        "bring secret.key back",
+		"checkpoint.key":    "says that it has signed records",
 	} {
 		dir := t.TempDir()
 		mustSign(t, openAt(t, keeper.Config{Dir: dir}), growLog(3).tree(1, 3), nil)
