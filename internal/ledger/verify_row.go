@@ -239,6 +239,30 @@ func (v *verification) compareBlocks(ctx context.Context, r Reader) error {
 			return fmt.Errorf("comparing summaries: %w", err)
 		}
 	}
+	return v.strays(ctx, r)
+}
+
+// strays finds rows that nobody of us writes and that lists or counts would
+// believe: records before the first, summaries and counts of what is not there.
+// An export reads whatever rows there are.
+func (v *verification) strays(ctx context.Context, r Reader) error {
+	blocks := v.next / BlockSize
+	for _, s := range []struct {
+		query, what string
+		limit       any
+	}{
+		{`SELECT count(*) FROM ledger_entry WHERE seq < $1`, "rows of ledger_entry stand before the first record: nobody recorded them", 0},
+		{`SELECT count(*) FROM ledger_block WHERE block < 0 OR block >= $1`, "rows of ledger_block sum up records that are not there: lists may hide others", blocks},
+		{`SELECT count(*) FROM ledger_count WHERE $1 = 0`, "rows of ledger_count count records that are not there", blocks},
+	} {
+		var n int64
+		if err := r.QueryRow(ctx, s.query, s.limit).Scan(&n); err != nil {
+			return fmt.Errorf("looking for rows that do not belong: %w", err)
+		}
+		if n > 0 {
+			v.note(WrongHead, "%d %s", n, s.what)
+		}
+	}
 	return nil
 }
 

@@ -122,6 +122,10 @@ func TestVerifyNamesWhatWasDone(t *testing.T) {
 		{"long difference edited", []string{`UPDATE ledger_blob SET data = CAST(replace(CAST(data AS TEXT), 'long', 'gone') AS BLOB)`}, ledger.WrongBlob, -1, "altered"},
 		{"long difference deleted", []string{`DELETE FROM ledger_blob`}, ledger.WrongBlob, -1, "missing"},
 		{"summary emptied", []string{`UPDATE ledger_block SET keys = x'00' WHERE block = 1`}, ledger.WrongHead, -1, "lists may hide"},
+		{"summary invented", []string{`INSERT INTO ledger_block SELECT 9, first_time, last_time, x'00', x'00' FROM ledger_block WHERE block = 0`},
+			ledger.WrongHead, -1, "lists may hide"},
+		{"row invented before the first", []string{`INSERT INTO ledger_entry SELECT -1, 'r_new', leaf FROM ledger_entry WHERE seq = 3`},
+			ledger.WrongHead, -1, "before the first record"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
