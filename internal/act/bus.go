@@ -48,7 +48,7 @@ type Config struct {
 
 // Bus runs operations. Its methods may be called from any goroutine.
 type Bus struct {
-	Config
+	with     Config // not embedded: features hold a Bus, and must not get at the writer through it
 	spool    string
 	queue    chan *request
 	limiter  *limiter
@@ -108,7 +108,7 @@ func New(c Config) (*Bus, error) {
 	if err := os.MkdirAll(c.Spool, 0o700); err != nil {
 		return nil, fmt.Errorf("making the upload folder: %w", err)
 	}
-	b := &Bus{Config: c, spool: c.Spool, queue: make(chan *request, 1024), limiter: newLimiter(),
+	b := &Bus{with: c, spool: c.Spool, queue: make(chan *request, 1024), limiter: newLimiter(),
 		closing: make(chan struct{}), closed: make(chan struct{}), bench: bench{works: map[string]*Work{}}}
 	go b.loop()
 	return b, nil
@@ -127,7 +127,7 @@ func (b *Bus) End(last *ledger.Entry) {
 
 // Do runs one operation to its end. The error, if any, is a *core.Error.
 func (b *Bus) Do(ctx context.Context, c Call) (Result, error) {
-	op, ok := b.Registry.Op(c.Op)
+	op, ok := b.with.Registry.Op(c.Op)
 	if !ok {
 		return b.refused(ctx, c, nil, nil, core.Errorf(core.NotFound, "there is no operation %q", clipName(c.Op)))
 	}
@@ -223,10 +223,10 @@ func (b *Bus) prepare(ctx context.Context, op *Op, c Call, in any) error {
 func (b *Bus) wake(ctx context.Context, op *Op, r Result) string {
 	state := InForce
 	for _, control := range op.Wakes {
-		if b.Wake == nil {
+		if b.with.Wake == nil {
 			return Pending
 		}
-		if s := b.Wake(ctx, control, objects(r.Changes)); s != InForce {
+		if s := b.with.Wake(ctx, control, objects(r.Changes)); s != InForce {
 			state = s
 		}
 	}
@@ -248,16 +248,16 @@ func objects(events []ledger.Event) []core.Ref {
 // snapshot runs f on one read snapshot, which ends with it. A panic of a
 // feature becomes a failed call, which goes on record like any other.
 func (b *Bus) snapshot(ctx context.Context, actor Actor, f func(*View) error) (err error) {
-	s, err := b.Store.Snapshot(ctx)
+	s, err := b.with.Store.Snapshot(ctx)
 	if err != nil {
 		return core.Wrap(core.Unavailable, err, "the database cannot be read now")
 	}
 	defer s.Close()
-	v := b.view(s, actor, b.Clock())
+	v := b.view(s, actor, b.with.Clock())
 	defer func() {
 		v.end()
 		if p := recover(); p != nil {
-			b.Log.Error("reading panicked", "actor", actor.ID, "panic", p, "stack", string(debug.Stack()))
+			b.with.Log.Error("reading panicked", "actor", actor.ID, "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("reading panicked: %v", p)
 		}
 	}()
@@ -273,7 +273,7 @@ func (b *Bus) view(r store.Reader, actor Actor, now time.Time) *View {
 func (b *Bus) told(op *Op, c Call, err error) error {
 	e := core.AsError(err)
 	if e.Code == core.Internal {
-		b.Log.Error("operation failed", "op", c.Op, "actor", c.Actor.ID, "door", c.Actor.Door, "error", err)
+		b.with.Log.Error("operation failed", "op", c.Op, "actor", c.Actor.ID, "door", c.Actor.Door, "error", err)
 	}
 	return e
 }

@@ -299,7 +299,7 @@ func TestReadsAreRecordedWhenPolicySaysSo(t *testing.T) {
 		if n := len(r.records(t)); n != 1 {
 			t.Fatalf("a read left %d records", n-1)
 		}
-		r.Config.RecordReads = func() bool { return true }
+		r.reads = true
 		if _, err := memoShow.Call(t.Context(), r.Bus, admin, memoIn{Memo: "m1"}); err != nil {
 			t.Fatal(err)
 		}

@@ -13,14 +13,14 @@ import (
 
 // tx makes the one Tx of a request.
 func (b *Bus) tx(r *request) *Tx {
-	tx := &Tx{View: *b.view(b.Writer, r.call.Actor, b.Clock()), w: b.Writer}
+	tx := &Tx{View: *b.view(b.with.Writer, r.call.Actor, b.with.Clock()), w: b.with.Writer}
 	tx.owner = func(ctx context.Context, ref core.Ref) (string, error) {
 		tenant, err := b.ownerOf(ctx, &tx.View, ref)
 		if core.CodeOf(err) != core.NotFound {
 			return tenant, err
 		}
 		// It was deleted by this very operation: the log knows whose it was.
-		head, found, headErr := ledger.ReadHead(ctx, b.Writer, ref)
+		head, found, headErr := ledger.ReadHead(ctx, b.with.Writer, ref)
 		if headErr != nil || !found {
 			return "", errors.Join(err, headErr)
 		}
@@ -30,7 +30,7 @@ func (b *Bus) tx(r *request) *Tx {
 }
 
 func (b *Bus) ownerOf(ctx context.Context, v *View, ref core.Ref) (string, error) {
-	k, ok := b.Registry.Kind(ref.Kind)
+	k, ok := b.with.Registry.Kind(ref.Kind)
 	if !ok {
 		return "", fmt.Errorf("no feature keeps a %q", ref.Kind)
 	}
@@ -90,7 +90,7 @@ func (b *Bus) inside(ctx context.Context, v *View, a Actor, owner string) (bool,
 	if a.Role&(System|Stranger) != 0 || a.Tenant == core.Provider || a.Tenant == owner {
 		return a.Tenant != "" || a.Role&(System|Stranger) != 0, nil
 	}
-	above, err := b.Scope(ctx, v, owner)
+	above, err := b.with.Scope(ctx, v, owner)
 	return slices.Contains(above, a.Tenant), err
 }
 
@@ -120,7 +120,7 @@ func (b *Bus) gate(ctx context.Context, tx *Tx, op *Op) error {
 		}
 		named[e.Object] = true
 	}
-	touched, err := b.Writer.Touched(ctx)
+	touched, err := b.with.Writer.Touched(ctx)
 	if err != nil {
 		return fmt.Errorf("asking what was touched: %w", err)
 	}
@@ -144,7 +144,7 @@ func (b *Bus) seal(ctx context.Context, tx *Tx, op *Op, e *ledger.Event) error {
 	if noun, _, _ := strings.Cut(e.Name, "."); noun != e.Object.Kind {
 		return fmt.Errorf("%s recorded %s about a %s", op.Name, e.Name, e.Object.Kind)
 	}
-	k, _ := b.Registry.Kind(e.Object.Kind)
+	k, _ := b.with.Registry.Kind(e.Object.Kind)
 	var err error
 	if e.State, err = k.Digest(ctx, &tx.View, e.Object.ID); err != nil {
 		return fmt.Errorf("digest of %s: %w", e.Object, err)
@@ -181,6 +181,6 @@ func complete(op *Op, tx *Tx) error {
 // alarm reports a feature that broke the rules of the door. Its call fails,
 // its rows are rolled back, and the record says why.
 func (b *Bus) alarm(r *request, err error) error {
-	b.Log.Error("refused at the gate", "op", r.op.Name, "actor", r.call.Actor.ID, "error", err)
+	b.with.Log.Error("refused at the gate", "op", r.op.Name, "actor", r.call.Actor.ID, "error", err)
 	return core.Wrap(core.Internal, err, "the operation would have changed something without a record of it; nothing was changed")
 }

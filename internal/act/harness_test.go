@@ -139,6 +139,7 @@ type rig struct {
 	*act.Bus
 	store *store.Store
 	log   *logCatcher
+	reads bool // reads are recorded
 }
 
 // logCatcher keeps what the operator would read.
@@ -175,8 +176,10 @@ func newRig(t *testing.T, reg *act.Registry, s *store.Store) *rig {
 		t.Fatal(err)
 	}
 	catch := &logCatcher{lines: make(chan string, 1000)}
-	b, err := act.New(act.Config{Registry: reg, Store: s, Writer: w, Book: ledger.NewBook(k, core.SystemClock), Clock: core.SystemClock,
+	r := &rig{store: s, log: catch}
+	r.Bus, err = act.New(act.Config{Registry: reg, Store: s, Writer: w, Book: ledger.NewBook(k, core.SystemClock), Clock: core.SystemClock,
 		Log: slog.New(slog.NewTextHandler(catch, nil)), Spool: filepath.Join(t.TempDir(), "spool"),
+		RecordReads: func() bool { return r.reads },
 		Scope: func(_ context.Context, _ *act.View, tenant string) ([]string, error) {
 			if tenant == "shop" { // a customer of the reseller "agency"
 				return []string{"agency", core.Provider}, nil
@@ -186,8 +189,8 @@ func newRig(t *testing.T, reg *act.Registry, s *store.Store) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { b.Close(); _ = w.Close(); _ = k.Close() })
-	return &rig{b, s, catch}
+	t.Cleanup(func() { r.Close(); _ = w.Close(); _ = k.Close() })
+	return r
 }
 
 func actor(tenant string, role act.Role) act.Actor {

@@ -83,7 +83,7 @@ func (b *Bus) begin(ctx context.Context, op *Op, c Call, in any) (Result, error)
 		}
 		return b.refused(ctx, c, op, in, err)
 	}
-	id, r, err := b.Jobs.Begin(ctx, b, c.Actor, op.Name, tenant)
+	id, r, err := b.with.Jobs.Begin(ctx, b, c.Actor, op.Name, tenant)
 	if err != nil {
 		return r, err
 	}
@@ -107,8 +107,8 @@ func (b *Bus) work(id string, op *Op, who Actor, in any) {
 		b.bench.mu.Lock()
 		delete(b.bench.works, id)
 		b.bench.mu.Unlock()
-		if err := b.Jobs.End(context.Background(), b, id, summary, told(err)); err != nil {
-			b.Log.Error("the end of a job could not be recorded", "job", id, "error", err)
+		if err := b.with.Jobs.End(context.Background(), b, id, summary, told(err)); err != nil {
+			b.with.Log.Error("the end of a job could not be recorded", "job", id, "error", err)
 		}
 	})
 }

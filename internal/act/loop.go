@@ -85,7 +85,7 @@ func (b *Bus) loop() {
 		case r := <-b.queue:
 			b.batch(b.gather(r))
 		case <-tick.C:
-			b.sweep(b.Clock())
+			b.sweep(b.with.Clock())
 		case <-b.closing:
 			b.drain()
 			return
@@ -135,7 +135,7 @@ func (b *Bus) gather(first *request) []*request {
 // finds the records by itself even if this process dies here.
 func (b *Bus) batch(batch []*request) {
 	ctx := context.Background()
-	err := b.Writer.Begin(ctx)
+	err := b.with.Writer.Begin(ctx)
 	if err == nil {
 		began := time.Now()
 		for len(batch) <= maxBatch {
@@ -150,20 +150,20 @@ func (b *Bus) batch(batch []*request) {
 			}
 			batch = append(batch, more...)
 		}
-		if err = b.Writer.Commit(ctx); err != nil {
-			_ = b.Writer.Rollback(ctx)
+		if err = b.with.Writer.Commit(ctx); err != nil {
+			_ = b.with.Writer.Rollback(ctx)
 		}
 	}
 	if err != nil {
-		b.Book.Forget()
+		b.with.Book.Forget()
 		b.failAll(batch, err)
 		return
 	}
 	for _, r := range batch {
 		r.answer <- answer{r.result, r.err}
 	}
-	if b.Sealed != nil {
-		b.Sealed()
+	if b.with.Sealed != nil {
+		b.with.Sealed()
 	}
 }
 
@@ -187,7 +187,7 @@ func (b *Bus) failAll(batch []*request, cause error) {
 	} else if errors.Is(cause, store.ErrLost) {
 		public = "the connection to the database was lost; look whether the change was made before you try again"
 	}
-	b.Log.Error("commit failed", "requests", len(batch), "error", cause)
+	b.with.Log.Error("commit failed", "requests", len(batch), "error", cause)
 	for _, r := range batch {
 		r.answer <- answer{Result{}, core.Wrap(core.Unavailable, cause, public)}
 	}
@@ -208,13 +208,13 @@ func (b *Bus) one(ctx context.Context, r *request) {
 			err = b.settle(ctx, entry, r)
 		}
 		if err == nil {
-			err = b.Writer.Release(ctx)
+			err = b.with.Writer.Release(ctx)
 		} else {
-			err = errors.Join(err, b.Writer.RollbackTo(ctx))
+			err = errors.Join(err, b.with.Writer.RollbackTo(ctx))
 		}
 	}
 	if err != nil {
-		b.Book.Forget()
+		b.with.Book.Forget()
 		r.err = core.Wrap(core.Unavailable, err, "the log record could not be written; nothing was changed")
 	}
 }
@@ -223,7 +223,7 @@ func (b *Bus) one(ctx context.Context, r *request) {
 // with an open savepoint that holds exactly what the entry says. Without an
 // entry the savepoint is closed and empty: a preview, a replay.
 func (b *Bus) attempt(ctx context.Context, r *request) (*ledger.Entry, error) {
-	if err := b.Writer.Savepoint(ctx); err != nil {
+	if err := b.with.Writer.Savepoint(ctx); err != nil {
 		return nil, err
 	}
 	if r.entry != nil {
@@ -235,20 +235,20 @@ func (b *Bus) attempt(ctx context.Context, r *request) (*ledger.Entry, error) {
 	entry, err := b.guarded(ctx, tx, r)
 	tx.end()
 	if took := time.Since(started); took > slow {
-		b.Log.Warn("slow operation", "op", r.op.Name, "took", took)
+		b.with.Log.Warn("slow operation", "op", r.op.Name, "took", took)
 	}
 	r.err = err
 	switch {
 	case err == nil && entry == nil:
-		return nil, b.Writer.RollbackTo(ctx)
+		return nil, b.with.Writer.RollbackTo(ctx)
 	case err != nil && !r.keep:
-		if err := b.Writer.RollbackTo(ctx); err != nil {
+		if err := b.with.Writer.RollbackTo(ctx); err != nil {
 			return nil, err
 		}
 		if entry = b.failure(r, entry, err); entry == nil {
 			return nil, nil
 		}
-		return entry, b.Writer.Savepoint(ctx)
+		return entry, b.with.Writer.Savepoint(ctx)
 	}
 	return entry, nil
 }
@@ -259,17 +259,17 @@ func (b *Bus) fill(ctx context.Context, r *request) (*ledger.Entry, error) {
 	if r.fill == nil {
 		return r.entry, nil
 	}
-	if err := r.fill(ctx, b.Writer); err != nil || r.entry.Outcome != ledger.Unchanged {
+	if err := r.fill(ctx, b.with.Writer); err != nil || r.entry.Outcome != ledger.Unchanged {
 		return r.entry, err
 	}
-	return nil, b.Writer.RollbackTo(ctx)
+	return nil, b.with.Writer.RollbackTo(ctx)
 }
 
 // guarded turns a panic of a feature into a failed call.
 func (b *Bus) guarded(ctx context.Context, tx *Tx, r *request) (e *ledger.Entry, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			b.Log.Error("operation panicked", "op", r.op.Name, "panic", p, "stack", string(debug.Stack()))
+			b.with.Log.Error("operation panicked", "op", r.op.Name, "panic", p, "stack", string(debug.Stack()))
 			e, err = nil, fmt.Errorf("%s panicked: %v", r.op.Name, p)
 		}
 	}()
@@ -289,7 +289,7 @@ func (b *Bus) run(ctx context.Context, tx *Tx, r *request) (*ledger.Entry, error
 	if err != nil {
 		return e, err
 	}
-	if err := b.expected(ctx, b.Writer, r.call, target); err != nil {
+	if err := b.expected(ctx, b.with.Writer, r.call, target); err != nil {
 		return e, err
 	}
 	out, err := r.op.run(ctx, tx, r.in)
@@ -329,7 +329,7 @@ func (b *Bus) verdict(ctx context.Context, tx *Tx, r *request, e *ledger.Entry, 
 // settle writes the entry, notes the version it gave the target, and keeps
 // the answer for a repeat of the same key.
 func (b *Bus) settle(ctx context.Context, e *ledger.Entry, r *request) error {
-	receipt, err := b.Book.Append(ctx, b.Writer, e)
+	receipt, err := b.with.Book.Append(ctx, b.with.Writer, e)
 	if err != nil {
 		return err
 	}

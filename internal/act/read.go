@@ -32,7 +32,7 @@ func (b *Bus) read(ctx context.Context, op *Op, c Call, in any) (Result, error) 
 }
 
 func (b *Bus) recordsReads(a Actor) bool {
-	return a.Role != System && b.RecordReads != nil && b.RecordReads()
+	return a.Role != System && b.with.RecordReads != nil && b.with.RecordReads()
 }
 
 // ask authorizes and runs one query on a view.
@@ -98,7 +98,7 @@ func (b *Bus) Read(ctx context.Context, actor Actor, calls map[string]Call) (map
 }
 
 func (b *Bus) pageQuery(ctx context.Context, v *View, c Call) (*Op, Result, error) {
-	op, ok := b.Registry.Op(c.Op)
+	op, ok := b.with.Registry.Op(c.Op)
 	if !ok || op.Method != "query" {
 		return nil, Result{}, core.Errorf(core.NotFound, "there is no query %q", clipName(c.Op))
 	}
@@ -115,7 +115,7 @@ func (b *Bus) pageQuery(ctx context.Context, v *View, c Call) (*Op, Result, erro
 func (b *Bus) Find(ctx context.Context, actor Actor, text string, most int) (map[core.Ref]string, error) {
 	found := map[core.Ref]string{}
 	err := b.snapshot(ctx, actor, func(v *View) error {
-		for _, k := range b.Registry.Kinds() {
+		for _, k := range b.with.Registry.Kinds() {
 			if k.Find == nil {
 				continue
 			}
@@ -183,7 +183,7 @@ func (f *Flow) Send(item any) error {
 // Stream opens a stream, runs it until it ends or ctx does, and records both
 // ends. send is called from this goroutine.
 func (b *Bus) Stream(ctx context.Context, c Call, send func(any) error) error {
-	op, ok := b.Registry.Op(c.Op)
+	op, ok := b.with.Registry.Op(c.Op)
 	if !ok || op.Method != "stream" {
 		_, err := b.refused(ctx, c, nil, nil, core.Errorf(core.NotFound, "there is no stream %q", clipName(c.Op)))
 		return err
@@ -210,7 +210,7 @@ func (f *Flow) run(ctx context.Context) (err error) {
 	defer func() {
 		f.over = true
 		if p := recover(); p != nil {
-			f.bus.Log.Error("stream panicked", "op", f.op.Name, "panic", p, "stack", string(debug.Stack()))
+			f.bus.with.Log.Error("stream panicked", "op", f.op.Name, "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("%s panicked: %v", f.op.Name, p)
 		}
 	}()

@@ -34,7 +34,7 @@ func (b *Bus) sign(e *ledger.Entry, a Actor) {
 // its target and tenant. Nil: it is a stranger's, and counted with others.
 func (b *Bus) failure(r *request, started *ledger.Entry, err error) *ledger.Entry {
 	if started == nil {
-		started = b.entry(r.call, r.op, b.Clock())
+		started = b.entry(r.call, r.op, b.with.Clock())
 	}
 	started.Events = nil
 	outcome(started, err)
@@ -68,7 +68,7 @@ func outcome(e *ledger.Entry, err error) {
 // Refuse records a call that a face turned down before the bus saw its input:
 // a body too large, an address that may not use the API.
 func (b *Bus) Refuse(ctx context.Context, c Call, err error) (Result, error) {
-	op, _ := b.Registry.Op(c.Op)
+	op, _ := b.with.Registry.Op(c.Op)
 	return b.refused(ctx, c, op, nil, err)
 }
 
@@ -78,7 +78,7 @@ func (b *Bus) refused(ctx context.Context, c Call, op *Op, in any, err error) (R
 	if c.Preview && core.CodeOf(err) == core.Invalid {
 		return Result{}, err // looking is no attempt
 	}
-	now := b.Clock()
+	now := b.with.Clock()
 	e := b.entry(c, op, now)
 	e.Tenant = c.Actor.Tenant
 	if op != nil && in != nil {
@@ -93,7 +93,7 @@ func (b *Bus) refused(ctx context.Context, c Call, op *Op, in any, err error) (R
 	}
 	r, werr := b.submit(context.WithoutCancel(ctx), &request{entry: e, call: c, op: op})
 	if werr != nil {
-		b.Log.Error("a refusal could not be recorded", "op", c.Op, "error", werr)
+		b.with.Log.Error("a refusal could not be recorded", "op", c.Op, "error", werr)
 		return r, werr
 	}
 	return Result{Record: r.Record, Index: r.Index}, err
@@ -102,7 +102,7 @@ func (b *Bus) refused(ctx context.Context, c Call, op *Op, in any, err error) (R
 // note writes one entry that belongs to no declared operation: an upload, a
 // stream that opened, a start, a stop.
 func (b *Bus) note(ctx context.Context, e *ledger.Entry, a Actor) error {
-	e.ID, e.Time = core.NewID("r"), b.Clock()
+	e.ID, e.Time = core.NewID("r"), b.with.Clock()
 	b.sign(e, a)
 	_, err := b.submit(context.WithoutCancel(ctx), &request{entry: e, call: Call{Op: e.Action, Actor: a}})
 	return err
@@ -112,7 +112,7 @@ func (b *Bus) note(ctx context.Context, e *ledger.Entry, a Actor) error {
 // its heads. fill, if any, completes it inside the transaction, or leaves it
 // Unchanged: then nothing is written. The system signs it.
 func (b *Bus) Report(ctx context.Context, e *ledger.Entry, fill func(context.Context, ledger.Tx) error) error {
-	e.ID, e.Time = core.NewID("r"), b.Clock()
+	e.ID, e.Time = core.NewID("r"), b.with.Clock()
 	a := SystemActor("log")
 	b.sign(e, a)
 	_, err := b.submit(context.WithoutCancel(ctx), &request{entry: e, fill: fill, call: Call{Op: e.Action, Actor: a}})
@@ -125,7 +125,7 @@ func (b *Bus) replay(ctx context.Context, r *request) (bool, error) {
 		return false, nil
 	}
 	var op, input, answer string
-	err := b.Writer.QueryRow(ctx, `SELECT op, input, answer FROM act_key WHERE actor = $1 AND key = $2`, r.call.Actor.ID, r.call.Key).Scan(&op, &input, &answer)
+	err := b.with.Writer.QueryRow(ctx, `SELECT op, input, answer FROM act_key WHERE actor = $1 AND key = $2`, r.call.Actor.ID, r.call.Key).Scan(&op, &input, &answer)
 	if err != nil {
 		if isNoRows(err) {
 			return false, nil
@@ -157,8 +157,8 @@ func (b *Bus) remember(ctx context.Context, r *request) error {
 			return err
 		}
 	}
-	_, err := b.Writer.Exec(ctx, `INSERT INTO act_key (actor, key, op, input, answer, at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		r.call.Actor.ID, r.call.Key, r.op.Name, r.input, string(answer), b.Clock().UnixMicro())
+	_, err := b.with.Writer.Exec(ctx, `INSERT INTO act_key (actor, key, op, input, answer, at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		r.call.Actor.ID, r.call.Key, r.op.Name, r.input, string(answer), b.with.Clock().UnixMicro())
 	return err
 }
 
@@ -174,11 +174,11 @@ func (b *Bus) sweep(now time.Time) {
 	}
 	b.sweepUploads(now)
 	ctx := context.Background()
-	if err := b.Writer.Begin(ctx); err != nil {
+	if err := b.with.Writer.Begin(ctx); err != nil {
 		return
 	}
-	_, _ = b.Writer.Exec(ctx, `DELETE FROM act_key WHERE at < $1`, now.Add(-24*time.Hour).UnixMicro())
-	if err := b.Writer.Commit(ctx); err != nil {
-		_ = b.Writer.Rollback(ctx)
+	_, _ = b.with.Writer.Exec(ctx, `DELETE FROM act_key WHERE at < $1`, now.Add(-24*time.Hour).UnixMicro())
+	if err := b.with.Writer.Commit(ctx); err != nil {
+		_ = b.with.Writer.Rollback(ctx)
 	}
 }

@@ -7,10 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"hostward/internal/act"
 )
 
 // room says who a package may import of ours, and what it must not import of
@@ -405,6 +408,18 @@ func exported(f *ast.File) []string {
 		}
 	}
 	return names
+}
+
+// TestWhatFeaturesHoldHasNoWindows wants no fields in what features are handed:
+// through one they could reach the writer and change rows past the gate.
+func TestWhatFeaturesHoldHasNoWindows(t *testing.T) {
+	for _, held := range []reflect.Type{reflect.TypeFor[act.Bus](), reflect.TypeFor[act.View](), reflect.TypeFor[act.Tx](), reflect.TypeFor[act.Flow](), reflect.TypeFor[act.Work]()} {
+		for _, f := range reflect.VisibleFields(held) {
+			if f.IsExported() && f.Type != reflect.TypeFor[act.View]() {
+				t.Errorf("%s has the field %s: a feature that holds one gets past the door through it", held, f.Name)
+			}
+		}
+	}
 }
 
 // TestEveryPackageSaysWhatItIs wants a package comment in each folder.

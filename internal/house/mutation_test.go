@@ -261,7 +261,7 @@ func noticed(t *testing.T, s silent, house string, feature func() string) string
 
 // weakened are hand-made faults of the door; the tests of act must notice each.
 var weakened = []struct{ name, file, old, new string }{
-	{"touched objects are not asked for", "gate.go", `touched, err := b.Writer.Touched(ctx)`, `_, err := b.Writer.Touched(ctx); touched := []store.Touch{}`},
+	{"touched objects are not asked for", "gate.go", `touched, err := b.with.Writer.Touched(ctx)`, `_, err := b.with.Writer.Touched(ctx); touched := []store.Touch{}`},
 	{"unnamed objects pass", "gate.go", `!named[ref] {`, `!named[ref] && false {`},
 	{"declared events may be missing", "gate.go", `return complete(op, tx)`, `return nil`},
 	{"undeclared events pass", "gate.go", `if !slices.Contains(op.Must, e.Name) && !slices.Contains(op.May, e.Name) {`, `if false {`},
