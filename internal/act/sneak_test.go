@@ -78,6 +78,21 @@ func TestNoQuestionChangesAnything(t *testing.T) {
 			_, err := v.Get(ctx, `SELECT "set_config"('session_replication_role', 'replica', false)`, nil, new(string))
 			return err
 		},
+		"apostrophe": func(ctx context.Context, v *act.View) error { // in a name, behind which all looks like a text; and then the note of it
+			if _, err := v.Get(ctx, `WITH "'" AS (SELECT 1) DELETE FROM memo WHERE id = 'm2' RETURNING 'x'`, nil, new(string)); err != nil {
+				return err
+			}
+			_, err := v.Get(ctx, `WITH "'" AS (SELECT 1) DELETE FROM store_touched WHERE id = 'm2' RETURNING 'x'`, nil, new(string))
+			return err
+		},
+		"escaped": func(ctx context.Context, v *act.View) error {
+			_, err := v.Get(ctx, `WITH x AS (SELECT E'\'' AS a) DELETE FROM memo WHERE id = 'm2' RETURNING 'x'`, nil, new(string))
+			return err
+		},
+		"dollars": func(ctx context.Context, v *act.View) error {
+			_, err := v.Get(ctx, `WITH x AS (SELECT $$'$$ AS a) DELETE FROM memo WHERE id = 'm2' RETURNING 'x'`, nil, new(string))
+			return err
+		},
 		"commented": func(ctx context.Context, v *act.View) error {
 			_, err := v.Get(ctx, `SELECT set_config/**/('session_replication_role', 'replica', false)`, nil, new(string))
 			return err

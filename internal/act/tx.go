@@ -150,6 +150,9 @@ var (
 	// table that no trigger watches, SELECT … FOR UPDATE.
 	quiet = regexp.MustCompile(`(?i)\b(INSERT|UPDATE|DELETE|REPLACE|INTO)\s`)
 	texts = regexp.MustCompile(`'[^']*'`)
+	// Quotes of other kinds: one with an apostrophe in it would make what follows
+	// look like a text, and nothing above would look into it.
+	quotes = regexp.MustCompile("[\"`\\[]|(?i:\\bE')|\\$[a-zA-Z_]*\\$")
 	// A word before a parenthesis that is no function: a column list, a keyword.
 	lists    = regexp.MustCompile(`(?i)\b((INSERT|REPLACE)\s+(OR\s+\w+\s+)?INTO\s+\w+|WITH\s+(RECURSIVE\s+)?\w+)\s*\(`)
 	callings = regexp.MustCompile(`["\w.]+\s*\(`)
@@ -182,6 +185,9 @@ func (b *Bus) permitted(q statement, write bool) error {
 }
 
 func inspect(q statement, write bool) error {
+	if m := quotes.FindString(string(q)); m != "" {
+		return fmt.Errorf("SQL of a feature quotes texts with ' and names not at all, and %s does: %s", m, q)
+	}
 	bare := texts.ReplaceAllString(string(q), "''")
 	if m := closed.FindString(bare); m != "" {
 		return fmt.Errorf("SQL of a feature must not contain %q: %s", m, q)
