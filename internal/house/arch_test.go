@@ -275,6 +275,9 @@ func stateful(f *ast.File, vars, features map[string]bool) (faults []string) {
 			if n.Op == token.AND {
 				kept(n.X, "takes the address of")
 			}
+			if id, ok := n.X.(*ast.Ident); ok && n.Op == token.TILDE && id.Name == "string" {
+				faults = append(faults, "has a type parameter ~string: inferred from a method of act.View, it would let SQL be put together at run time")
+			}
 		case *ast.SendStmt:
 			kept(n.Chan, "sends to")
 		case *ast.CallExpr:
@@ -324,7 +327,8 @@ func TestHiddenStateIsFound(t *testing.T) {
 	for name, body := range map[string]string{
 		"assignment": "func f() { n = 1 }", "count": "func f() { n++ }", "map": "func f() { m[`a`] = 1 }", "delete": "func f() { delete(m, `a`) }",
 		"clear": "func f() { clear(m) }", "address": "func f() *int { return &n }", "channel": "func f() { c <- 1 }", "range": "func f() { for n = range 3 {} }",
-		"goroutine": "func f() { go f() }", "method": "func (x *F) Run() { x.last = `a` }",
+		"inferred SQL": "func f[S ~string](get func(S) error, q string) error { return get(S(q)) }",
+		"goroutine":    "func f() { go f() }", "method": "func (x *F) Run() { x.last = `a` }",
 	} {
 		f, err := parser.ParseFile(token.NewFileSet(), "x.go", head+body, 0)
 		if err != nil {

@@ -18,7 +18,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -206,13 +205,6 @@ func TestASilentFeatureIsNoticed(t *testing.T) {
 		t.Fatalf("only %d calls of tx.Record found: the test looks at the wrong place", len(all))
 	}
 	house := testBinary(t, o, "internal/house")
-	features := map[string]func() string{}
-	for _, s := range all {
-		dir := "internal/feature/" + s.feature
-		if tests, _ := filepath.Glob("../feature/" + s.feature + "/*_test.go"); tests != nil && features[s.feature] == nil {
-			features[s.feature] = sync.OnceValue(func() string { return testBinary(t, o, dir) })
-		}
-	}
 	if ok, out := runs(t, house, "internal/house", happy, ""); !ok {
 		t.Fatalf("the tests fail without a mutant:\n%s", out)
 	}
@@ -221,39 +213,35 @@ func TestASilentFeatureIsNoticed(t *testing.T) {
 		slices.SortFunc(some, func(a, b silent) int { return strings.Compare(a.rank(), b.rank()) })
 		some = some[:sample]
 	}
-	began := time.Now()
-	work := make(chan silent)
-	var workers sync.WaitGroup
-	for range 2 {
-		workers.Go(func() {
-			for s := range work {
-				by := noticed(t, s, house, features[s.feature])
-				if by == "" {
-					t.Errorf("survived: %s: no test notices when it records nothing", s)
-				} else {
-					t.Logf("%s: noticed by %s", s, by)
-				}
-			}
-		})
+	features := map[string]string{}
+	for _, s := range some {
+		if tests, _ := filepath.Glob("../feature/" + s.feature + "/*_test.go"); tests != nil && features[s.feature] == "" {
+			features[s.feature] = testBinary(t, o, "internal/feature/"+s.feature)
+		}
 	}
 	for _, s := range some {
-		work <- s
+		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
+			by := noticed(t, s, house, features[s.feature])
+			if by == "" {
+				t.Error("survived: no test notices when it records nothing")
+			}
+			t.Logf("noticed by %s", by)
+		})
 	}
-	close(work)
-	workers.Wait()
-	t.Logf("%d of %d calls tried in %v", len(some), len(all), time.Since(began).Round(time.Second))
+	t.Logf("%d of %d calls", len(some), len(all))
 }
 
 // noticed says which tests fail when s keeps silent, "" for none.
-func noticed(t *testing.T, s silent, house string, feature func() string) string {
+func noticed(t *testing.T, s silent, house, feature string) string {
 	n := fmt.Sprint(s.n)
 	if ok, _ := runs(t, house, "internal/house", happy, n); !ok {
 		return "conformance"
 	}
-	if feature == nil {
+	if feature == "" {
 		return ""
 	}
-	if ok, _ := runs(t, feature(), "internal/feature/"+s.feature, "^Test/^sqlite$", n); !ok {
+	if ok, _ := runs(t, feature, "internal/feature/"+s.feature, "^Test/^sqlite$", n); !ok {
 		return "its own tests"
 	}
 	return ""
@@ -295,19 +283,21 @@ func TestAWeakDoorIsNoticed(t *testing.T) {
 		}
 	}
 	for _, w := range some {
-		o := newOverlay(t)
-		path := "../act/" + w.file
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b = bytes.Replace(b, []byte(w.old), []byte(w.new), 1)
-		if strings.Contains(w.new, "store.Touch") {
-			b = bytes.Replace(b, []byte("\"hostward/internal/ledger\"\n"), []byte("\"hostward/internal/ledger\"\n\t\"hostward/internal/store\"\n"), 1)
-		}
-		o.put(t, path, b)
-		if ok, _ := runs(t, testBinary(t, o, "internal/act"), "internal/act", "^Test.*/^sqlite$", ""); ok {
-			t.Errorf("survived: %s: no test of act notices", w.name)
-		}
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			b, err := os.ReadFile("../act/" + w.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b = bytes.Replace(b, []byte(w.old), []byte(w.new), 1)
+			if strings.Contains(w.new, "store.Touch") {
+				b = bytes.Replace(b, []byte("\"hostward/internal/ledger\"\n"), []byte("\"hostward/internal/ledger\"\n\t\"hostward/internal/store\"\n"), 1)
+			}
+			o := newOverlay(t)
+			o.put(t, "../act/"+w.file, b)
+			if ok, _ := runs(t, testBinary(t, o, "internal/act"), "internal/act", "^Test.*/^sqlite$", ""); ok {
+				t.Errorf("survived: no test of act notices that %s", w.name)
+			}
+		})
 	}
 }
