@@ -194,6 +194,8 @@ func TestBadInputIsNamedAndOnRecord(t *testing.T) {
 		"unknown field":   {`{"memo":"m1","colour":"red"}`, "colour"},
 		"wrong type":      {`{"memo":7}`, "memo"},
 		"twice":           {`{"memo":"a","memo":"b"}`, "once"},
+		"other case":      {`{"MEMO":"m1"}`, "MEMO: no such field"},
+		"twice by case":   {`{"memo":"a","Memo":"b"}`, "Memo: no such field"},
 		"missing":         {`{}`, "memo"},
 		"too long":        {`{"memo":"m1","text":"` + strings.Repeat("x", 101) + `"}`, "at most 100"},
 		"control":         {`{"memo":"m\u0007"}`, "control"},

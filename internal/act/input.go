@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -130,6 +131,9 @@ func (o *Op) decode(raw json.RawMessage) (any, error) {
 	if err := noDuplicates(raw); err != nil {
 		return nil, err
 	}
+	if err := exact(raw, o.Input, ""); err != nil {
+		return nil, err
+	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	if err := d.Decode(in.Interface()); err != nil {
@@ -150,7 +154,7 @@ func (o *Op) decodeFault(err error) error {
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		name, _ = strconv.Unquote(name)
-		return core.Faults{{Field: name, Accepted: "no such field; there are " + strings.Join(o.fieldNames(), ", ")}}.Err()
+		return unknownField(name, o.Input)
 	}
 	if e, ok := errors.AsType[*core.Error](err); ok {
 		return e
@@ -165,12 +169,37 @@ func spoken(path string) string {
 	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p != "" && p[0] >= 'A' && p[0] <= 'Z' }), ".")
 }
 
-func (o *Op) fieldNames() []string {
-	names := make([]string, len(o.Input))
-	for i, p := range o.Input {
+func unknownField(name string, ps []Param) error {
+	names := make([]string, len(ps))
+	for i, p := range ps {
 		names[i] = p.Name
 	}
-	return names
+	return core.Faults{{Field: name, Accepted: "no such field; there are " + strings.Join(names, ", ")}}.Err()
+}
+
+// exact wants the names of fields as they are declared: encoding/json takes
+// "NAME" for "name", so that one field could be given twice after all, and who
+// reads the input beside us would see another value.
+func exact(raw json.RawMessage, ps []Param, at string) error {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(raw, &members) != nil {
+		return nil // Decode says it better
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		i := slices.IndexFunc(ps, func(p Param) bool { return p.Name == name })
+		if i < 0 {
+			return unknownField(at+name, ps)
+		}
+		var list []json.RawMessage
+		if ps[i].Type == "objects" && json.Unmarshal(members[name], &list) == nil {
+			for n, member := range list {
+				if err := exact(member, ps[i].Fields, fmt.Sprintf("%s%s.%d.", at, name, n)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func jsonWord(t reflect.Type) string {
