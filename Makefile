@@ -12,7 +12,7 @@ AXE         := .cache/axe-core-$(AXE_VERSION)/axe.min.js
 
 # Debian packages that the tests talk to: databases, other name servers,
 # validators, a browser.
-TEST_PACKAGES := sqlite3 postgresql dnsutils ldnsutils knot nsd bind9 bind9-utils chromium python3 iproute2
+TEST_PACKAGES := sqlite3 postgresql dnsutils ldnsutils knot nsd bind9 bind9-utils chromium python3 iproute2 systemd
 
 .PHONY: build run test unit mutate lint vet bench deps clean
 
@@ -22,7 +22,7 @@ $(BIN): $(shell find cmd internal -type f) go.mod go.sum
 	CGO_ENABLED=0 $(GO) build $(GOFLAGS) -ldflags "-s -w -X main.version=$(VERSION)" -o $@ ./cmd/hostward
 
 run: build
-	$(BIN) serve
+	$(BIN) serve --data data --config data/etc --listen 127.0.0.1:8443 --dns 127.0.0.1:5300
 
 # Everything that CI runs.
 test: deps build
@@ -40,7 +40,7 @@ mutate:
 	HOSTWARD_MUTATE=all $(GO) test -count=1 -timeout 20m -v -run 'TestASilentFeature|TestAWeakDoor' ./internal/house
 
 lint:
-	cd tools && $(GO) tool -modfile=go.mod golangci-lint run -c ../.golangci.yml ../...
+	$(GO) tool -modfile=tools/go.mod golangci-lint run
 
 # Figures, side by side with peers; see docs/benchmarks.md.
 bench:

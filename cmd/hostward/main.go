@@ -65,7 +65,10 @@ func judge(op string, answer []byte) error {
 // offline answers the recovery words when no server runs: the same house, the
 // same bus, the store's exclusive lock, and no faces but the local one.
 func offline(ctx context.Context, data string) (http.Handler, func() error, error) {
-	o := options{data: data}
+	o := options{data: cli.DataDir(data, os.Getenv)}
+	if err := o.recall(); err != nil {
+		return nil, nil, err
+	}
 	c, err := o.house()
 	if err != nil {
 		return nil, nil, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +25,10 @@ func recoverCommand() *cobra.Command {
 			o.data, _ = c.Flags().GetString("data")
 			o.private = private
 			o.database, _ = c.Flags().GetString("database")
+			o.data = cli.DataDir(o.data, os.Getenv)
+			if err := o.recall(); err != nil {
+				return err
+			}
 			cfg, err := o.house()
 			if err != nil {
 				return err

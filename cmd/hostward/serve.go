@@ -102,6 +102,12 @@ func serveCommand() *cobra.Command {
 
 func serve(ctx context.Context, o options) error {
 	c, err := o.house()
+	if err == nil {
+		err = os.MkdirAll(o.data, 0o700)
+	}
+	if err == nil {
+		err = o.remember()
+	}
 	if err != nil {
 		return err
 	}
@@ -123,6 +129,9 @@ func serve(ctx context.Context, o options) error {
 	defer s.close()
 	c.Waiting = s.standBy
 	h, err := house.Open(ctx, c)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return nil // asked to stop while it stood by
+	}
 	if err != nil {
 		return err
 	}
@@ -259,7 +268,7 @@ func (s *server) openSocket(h *house.House) error {
 	if s.socket, err = net.Listen("unix", path); err != nil {
 		return fmt.Errorf("opening the local socket: %w", err)
 	}
-	admit(dir, path)
+	admit(s.data, dir, path)
 	handler, err := h.Local(version, func(r *http.Request) (act.Actor, error) {
 		a, ok := r.Context().Value(peerKey{}).(who)
 		if !ok {
@@ -279,7 +288,7 @@ func (s *server) openSocket(h *house.House) error {
 const adminGroup = "hostward-admin"
 
 // admit opens folder and socket to the group, where there is one.
-func admit(dir, path string) {
+func admit(data, dir, path string) {
 	_ = os.Chmod(path, 0o600)
 	g, err := user.LookupGroup(adminGroup)
 	if err != nil {
@@ -290,6 +299,7 @@ func admit(dir, path string) {
 		return
 	}
 	_ = os.Chmod(path, 0o660)
+	_ = os.Chmod(data, 0o711) // the way to the socket; everything else in it is closed
 }
 
 type peerKey struct{}

@@ -58,6 +58,7 @@ type Bus struct {
 	last     *ledger.Entry
 	rules    sync.Map // SQL text -> verdict, see permitted
 	bench    bench
+	doubts   doubts
 }
 
 // Call is one request, the same from every face.

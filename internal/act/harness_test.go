@@ -140,6 +140,19 @@ type rig struct {
 	store *store.Store
 	log   *logCatcher
 	reads bool // reads are recorded
+	jobs  jobsOf
+}
+
+// jobsOf stands for the feature that keeps jobs: it tells how each ended.
+type jobsOf chan error
+
+func (j jobsOf) Begin(context.Context, *act.Bus, act.Actor, string, string) (string, act.Result, error) {
+	return core.NewID("j"), act.Result{}, nil
+}
+
+func (j jobsOf) End(_ context.Context, _ *act.Bus, _, _ string, err error) error {
+	j <- err
+	return nil
 }
 
 // logCatcher keeps what the operator would read.
@@ -176,10 +189,10 @@ func newRig(t *testing.T, reg *act.Registry, s *store.Store) *rig {
 		t.Fatal(err)
 	}
 	catch := &logCatcher{lines: make(chan string, 1000)}
-	r := &rig{store: s, log: catch}
+	r := &rig{store: s, log: catch, jobs: make(jobsOf, 10)}
 	r.Bus, err = act.New(act.Config{Registry: reg, Store: s, Writer: w, Book: ledger.NewBook(k, core.SystemClock), Clock: core.SystemClock,
 		Log: slog.New(slog.NewTextHandler(catch, nil)), Spool: filepath.Join(t.TempDir(), "spool"),
-		RecordReads: func() bool { return r.reads },
+		Jobs: r.jobs, RecordReads: func() bool { return r.reads },
 		Scope: func(_ context.Context, _ *act.View, tenant string) ([]string, error) {
 			if tenant == "shop" { // a customer of the reseller "agency"
 				return []string{"agency", core.Provider}, nil

@@ -3,6 +3,8 @@ package act
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -92,6 +94,18 @@ func (b *Bus) begin(ctx context.Context, op *Op, c Call, in any) (Result, error)
 	return r, nil
 }
 
+// run turns a panic of a feature into a failed job: nobody else would catch it,
+// and the server would end.
+func (w *Work) run(ctx context.Context, op *Op, in any) (summary string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.bus.with.Log.Error("job panicked", "op", op.Name, "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("%s panicked: %v", op.Name, p)
+		}
+	}()
+	return op.job(ctx, w, in)
+}
+
 func (b *Bus) work(id string, op *Op, who Actor, in any) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &Work{bus: b, actor: who, cancel: cancel}
@@ -100,7 +114,7 @@ func (b *Bus) work(id string, op *Op, who Actor, in any) {
 	b.bench.mu.Unlock()
 	b.bench.running.Go(func() {
 		defer cancel()
-		summary, err := op.job(ctx, w, in)
+		summary, err := w.run(ctx, op, in)
 		if ctx.Err() != nil && err != nil {
 			err = errCancelled
 		}

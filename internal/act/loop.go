@@ -26,6 +26,7 @@ type request struct {
 	result Result
 	err    error
 	keep   bool // err is a refusal whose rows and events stay
+	doubts []*ledger.Entry
 }
 
 type answer struct {
@@ -136,6 +137,8 @@ func (b *Bus) gather(first *request) []*request {
 func (b *Bus) batch(batch []*request) {
 	ctx := context.Background()
 	err := b.with.Writer.Begin(ctx)
+	b.doubts.begin()
+	defer b.doubts.end()
 	if err == nil {
 		began := time.Now()
 		for len(batch) <= maxBatch {
@@ -303,12 +306,23 @@ func (b *Bus) run(ctx context.Context, tx *Tx, r *request) (*ledger.Entry, error
 	if err := b.gate(ctx, tx, r.op); err != nil {
 		return e, b.alarm(r, err)
 	}
+	if !r.call.Preview {
+		if r.doubts, err = b.doubt(ctx, tx.events); err != nil {
+			return e, err
+		}
+	}
 	return b.verdict(ctx, tx, r, e, out, refusal)
 }
 
 // verdict fills the entry and the result of an operation that passed the gate.
 func (b *Bus) verdict(ctx context.Context, tx *Tx, r *request, e *ledger.Entry, out any, refusal error) (*ledger.Entry, error) {
 	e.Events = tx.events
+	if e.Object == (core.Ref{}) && len(tx.events) > 0 {
+		e.Object, e.Tenant = tx.events[0].Object, tx.events[0].Tenant
+	}
+	if tx.signer != nil {
+		e.Actor = tx.signer.identity()
+	}
 	r.result.Output, r.result.Changes = out, tx.events
 	switch {
 	case refusal != nil:
@@ -329,12 +343,18 @@ func (b *Bus) verdict(ctx context.Context, tx *Tx, r *request, e *ledger.Entry, 
 // settle writes the entry, notes the version it gave the target, and keeps
 // the answer for a repeat of the same key.
 func (b *Bus) settle(ctx context.Context, e *ledger.Entry, r *request) error {
+	for _, doubt := range r.doubts {
+		if _, err := b.with.Book.Append(ctx, b.with.Writer, doubt); err != nil {
+			return err
+		}
+	}
 	receipt, err := b.with.Book.Append(ctx, b.with.Writer, e)
 	if err != nil {
 		return err
 	}
 	r.result.Record, r.result.Index = e.ID, uint64(receipt.Seq)
 	r.result.Version = receipt.Versions[r.result.Target]
+	b.doubts.changed(e.Events)
 	return b.remember(ctx, r)
 }
 

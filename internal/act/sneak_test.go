@@ -2,10 +2,13 @@ package act_test
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"hostward/internal/act"
 	"hostward/internal/core"
@@ -457,6 +460,92 @@ func TestARepeatIsNotPreparedAgain(t *testing.T) {
 		}
 		if res, err := do(t, r, c); err != nil || !res.Replay {
 			t.Errorf("the repeat is no replay: %+v %v", res, err)
+		}
+	})
+}
+
+// TestAPanickingJobFailsAndTheServerGoesOn: nothing else would catch it.
+func TestAPanickingJobFailsAndTheServerGoesOn(t *testing.T) {
+	panics := act.Job[memoIn]{Name: "memo.work", Doc: "Toy.", Class: "panel", Roles: act.Hosted, Sample: memoIn{Memo: "m1"}, Target: memoTarget,
+		Run: func(context.Context, *act.Work, memoIn) (string, error) { panic("in a job") }}
+	onEachEngine(t, []act.Declaration{panics}, func(t *testing.T, r *rig) {
+		mustCreate(t, r, admin, "m1", "x")
+		if _, err := do(t, r, act.Call{Op: "memo.work", Actor: admin, Input: []byte(`{"memo":"m1"}`)}); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-r.jobs:
+			if err == nil {
+				t.Error("a job that panicked is said to have ended well")
+			}
+		case <-time.After(generous):
+			t.Fatal("the job did not end")
+		}
+	})
+}
+
+// TestAThiefInTheBatchCostsTheOthersNothing runs honest and quiet operations
+// together, so that they share commits: each honest one is done and on record,
+// of the others nothing stays but the record.
+func TestAThiefInTheBatchCostsTheOthersNothing(t *testing.T) {
+	quiet := memoChange("memo.quiet", sneaky["memo.otherobject"])
+	onEachEngine(t, []act.Declaration{quiet}, func(t *testing.T, r *rig) {
+		const each = 60
+		var all sync.WaitGroup
+		for i := range each {
+			all.Go(func() {
+				id := fmt.Sprintf("m%d", i)
+				if _, _, err := memoCreate.Call(t.Context(), r.Bus, admin, memoIn{Memo: id, Text: "mine"}); err != nil {
+					t.Error(err)
+				}
+			})
+			all.Go(func() {
+				_, _ = r.Do(t.Context(), act.Call{Op: "memo.quiet", Actor: admin, Input: []byte(`{"memo":"m0"}`)})
+			})
+		}
+		all.Wait()
+		leaves := strings.Join(r.records(t), "\n")
+		if n := strings.Count(leaves, `"action":"memo.create"`); r.memos(t) != each || n != each {
+			t.Errorf("%d memos and %d records of them, want %d", r.memos(t), n, each)
+		}
+		for i := range each {
+			text, err := memoShow.Call(t.Context(), r.Bus, admin, memoIn{Memo: fmt.Sprintf("m%d", i)})
+			if err != nil || text != "mine" && !(text == "x" && i == 0) { // alone in the table, m0 may have been written on record
+				t.Errorf("m%d is now %q, %v", i, text, err)
+			}
+		}
+		if n := strings.Count(leaves, `"action":"memo.quiet"`); n != each {
+			t.Errorf("%d records of the attempts, want %d", n, each)
+		}
+	})
+}
+
+// TestAHugeOperationIsOnRecordAsAWhole touches so many objects that one leaf
+// cannot hold them.
+func TestAHugeOperationIsOnRecordAsAWhole(t *testing.T) {
+	const many = 3000
+	flood := memoChange("memo.flood", func(ctx context.Context, tx *act.Tx, in memoIn) (string, error) {
+		for i := range many {
+			id := fmt.Sprintf("flood%d", i)
+			if _, err := tx.Exec(ctx, `INSERT INTO memo (id, owner, text) VALUES ($1, $2, $3)`, id, core.Provider, strings.Repeat("x", 100)); err != nil {
+				return "", err
+			}
+			if err := tx.Record(ctx, "memo.written", core.Ref{Kind: "memo", ID: id}, act.Field{Name: "text", New: sptr(strings.Repeat("x", 100))}); err != nil {
+				return "", err
+			}
+		}
+		return "", nil
+	})
+	onEachEngine(t, []act.Declaration{flood}, func(t *testing.T, r *rig) {
+		mustCreate(t, r, admin, "m1", "x")
+		if _, err := do(t, r, act.Call{Op: "memo.flood", Actor: admin, Input: []byte(`{"memo":"m1"}`)}); err != nil {
+			t.Fatal(err)
+		}
+		leaves := strings.Join(r.records(t), "\n")
+		for i := range many {
+			if !strings.Contains(leaves, fmt.Sprintf(`"id":"flood%d"`, i)) {
+				t.Fatalf("flood%d is on no record", i)
+			}
 		}
 	})
 }

@@ -103,6 +103,7 @@ type Tx struct {
 	owner  func(context.Context, core.Ref) (string, error)
 	fault  error
 	refuse error
+	signer *Actor
 }
 
 // Exec runs one INSERT, UPDATE or DELETE and returns how many rows it changed.
@@ -133,6 +134,10 @@ func (t *Tx) Record(ctx context.Context, event string, on core.Ref, fields ...Fi
 	t.events = append(t.events, ledger.Event{Name: event, Object: on, Tenant: tenant, Fields: fields})
 	return nil
 }
+
+// Sign says whose act this was, once that is proved: a log-in begins as a
+// stranger's and its record is that of who got in.
+func (t *Tx) Sign(who Actor) { t.signer = &who }
 
 // Refuse turns the operation down and yet keeps what it wrote and recorded: a
 // wrong password must be counted. Return its result from Run.

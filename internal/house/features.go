@@ -44,7 +44,7 @@ func newFeatures(h *House) *features {
 	f.policy = policy.New(h.policy)
 	f.log = actionlog.New(actionlog.Ports{
 		Browser: ledger.Browser{Keys: h.Keeper, Status: func(seq int64) ledger.State { return h.Sealer.Status(seq) }},
-		Below:   f.accounts.Below, Verify: h.verify, Prove: h.prove, Complete: h.complete, Status: h.logStatus,
+		Below:   f.accounts.Below, Tenant: f.accounts.Tenant, Verify: h.verify, Prove: h.prove, Complete: h.complete, Status: h.logStatus,
 	})
 	f.jobs = job.New(f.accounts.Below, func(id string) (int64, int64, bool) { return h.Bus.Progress(id) })
 	return f

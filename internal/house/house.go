@@ -158,6 +158,9 @@ func (h *House) acquire(ctx context.Context) (*store.Writer, error) {
 	if w, ok, err := h.Store.TryAcquire(ctx); err != nil || ok {
 		return w, err
 	}
+	if h.Offline {
+		return nil, core.Errorf(core.Conflict, "a server has the database (%s); stop it first", h.Store.Holder(ctx))
+	}
 	if h.Waiting != nil {
 		h.Waiting(h.Store.Holder(ctx))
 	}

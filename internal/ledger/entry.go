@@ -61,8 +61,9 @@ type Event struct {
 // Field is one changed value. A Secret field says only that it changed; the
 // values of a Personal field go to the side store, the leaf holds commitments.
 type Field struct {
-	Name     string
-	Old, New *string // nil: there was none, or there is none now
-	Personal bool
-	Secret   bool
+	Name     string  `json:"name"`
+	Old      *string `json:"old,omitempty"` // nil: there was none
+	New      *string `json:"new,omitempty"` // nil: there is none now
+	Personal bool    `json:"personal,omitempty"`
+	Secret   bool    `json:"secret,omitempty"`
 }

@@ -15,6 +15,8 @@ type Ports struct {
 	Browser ledger.Browser
 	// Below returns the tenants below one, without itself.
 	Below func(ctx context.Context, v *act.View, tenant string) ([]string, error)
+	// Tenant returns the id of the tenant that text names, by id or log-in name.
+	Tenant func(ctx context.Context, v *act.View, text string) (string, error)
 	// Verify recomputes the whole log and the state, and says what it found.
 	// progress, if not nil, is told how many of how many records are done.
 	Verify func(ctx context.Context, progress func(done, total int64)) (Report, error)
@@ -41,8 +43,7 @@ type Report struct {
 // Proof is an inclusion proof (C2SP tlog-proof) and what it is about.
 type Proof struct {
 	Name string `json:"name"` // file name
-	File string `json:"file"` // its text
-	Leaf string `json:"leaf"` // the proved bytes
+	File string `json:"file"` // its text; holds the proved bytes
 	Key  string `json:"key"`  // verifier key of the checkpoint's signature
 }
 
@@ -97,7 +98,7 @@ var migrations embed.FS
 func (l *Log) Feature() act.Feature {
 	return act.Feature{Name: "actionlog",
 		SQL: migrations,
-		Ops: []act.Declaration{holdAdd, holdEnd, holdList, l.list(), l.show(), l.status(), l.verify(), l.check(), l.complete(), l.prove(), l.tail(), l.export()},
+		Ops: []act.Declaration{l.holdAdd(), holdEnd, holdList, l.list(), l.show(), l.status(), l.verify(), l.check(), l.complete(), l.prove(), l.tail(), l.export()},
 		Kinds: []act.Kind{{Name: "log", Title: "Action log", Path: "/log",
 			Owner:  func(context.Context, *act.View, string) (string, error) { return core.Provider, nil },
 			Digest: func(context.Context, *act.View, string) (string, error) { return "-", nil },

@@ -21,7 +21,7 @@ type Hold struct {
 
 // NewHold is the input of log.hold.add.
 type NewHold struct {
-	Tenant string `json:"tenant" doc:"Tenant whose records are held; all when left out" rule:"max=40"`
+	Tenant string `json:"tenant" doc:"Tenant whose records are held, by id or log-in name; all when left out" rule:"max=254"`
 	From   string `json:"from" doc:"Records since this time: RFC 3339, or a date; no bound when left out" rule:"max=40"`
 	To     string `json:"to" doc:"Records before this time; no bound when left out" rule:"max=40"`
 	Why    string `json:"why" doc:"Why they are held: the case, the authority" rule:"required,min=5,max=500"`
@@ -36,21 +36,30 @@ func holdRef(id string) core.Ref { return core.Ref{Kind: "hold", ID: id} }
 
 func holdOwner(context.Context, *act.View, string) (string, error) { return core.Provider, nil }
 
-var holdAdd = act.Change[NewHold, Hold]{
-	Name: "log.hold.add", Doc: "Hold personal values in the log, so that no rule erases them.", Class: class, Roles: act.Primary,
-	Must: []string{"hold.added"}, Serves: serves(), Sample: NewHold{Why: "case 7 Os 12/26, public prosecutor", From: "2026-11-01"}, Target: nothing[NewHold],
-	Run: func(ctx context.Context, tx *act.Tx, in NewHold) (Hold, error) {
-		var faults core.Faults
-		h := Hold{ID: core.NewID("h"), Tenant: in.Tenant, From: moment(&faults, "from", in.From), To: moment(&faults, "to", in.To), Reason: in.Why}
-		if err := faults.Err(); err != nil {
-			return h, err
-		}
-		if _, err := tx.Exec(ctx, `INSERT INTO actionlog_hold (id, tenant, from_time, to_time, reason) VALUES ($1, $2, $3, $4, $5)`,
-			h.ID, h.Tenant, micros(h.From), micros(h.To), h.Reason); err != nil {
-			return h, err
-		}
-		return h, tx.Record(ctx, "hold.added", holdRef(h.ID), act.Diff(nil, h)...)
-	},
+func (l *Log) holdAdd() act.Declaration {
+	return act.Change[NewHold, Hold]{
+		Name: "log.hold.add", Doc: "Hold personal values in the log, so that no rule erases them.", Class: class, Roles: act.Primary,
+		Must: []string{"hold.added"}, Serves: serves(), Sample: NewHold{Why: "case 7 Os 12/26, public prosecutor", From: "2026-11-01"}, Target: nothing[NewHold],
+		Run: func(ctx context.Context, tx *act.Tx, in NewHold) (Hold, error) {
+			var faults core.Faults
+			if in.Tenant != "" {
+				id, err := l.ports.Tenant(ctx, &tx.View, in.Tenant)
+				if err != nil {
+					return Hold{}, err
+				}
+				in.Tenant = id
+			}
+			h := Hold{ID: core.NewID("h"), Tenant: in.Tenant, From: moment(&faults, "from", in.From), To: moment(&faults, "to", in.To), Reason: in.Why}
+			if err := faults.Err(); err != nil {
+				return h, err
+			}
+			if _, err := tx.Exec(ctx, `INSERT INTO actionlog_hold (id, tenant, from_time, to_time, reason) VALUES ($1, $2, $3, $4, $5)`,
+				h.ID, h.Tenant, micros(h.From), micros(h.To), h.Reason); err != nil {
+				return h, err
+			}
+			return h, tx.Record(ctx, "hold.added", holdRef(h.ID), act.Diff(nil, h)...)
+		},
+	}
 }
 
 var holdEnd = act.Change[OneHold, Hold]{

@@ -57,7 +57,7 @@ func (l *Log) list() act.Declaration {
 				return Listed{}, err
 			}
 			p, err := l.ports.Browser.List(ctx, v.Ledger(), scope, f)
-			return Listed{Records: shown(p.Records, scope), Next: p.Next, More: p.Searched && len(p.Records) < max(f.Limit, 1)}, err
+			return Listed{Records: shown(p.Records, scope), Next: p.Next, More: !p.Searched}, err
 		},
 	}
 }
@@ -171,21 +171,29 @@ func (l *Log) check() act.Declaration {
 	}
 }
 
+// prove gives the file itself, so that "log prove ID > FILE" and a download
+// are what a C2SP tlog-proof tool reads. The record's bytes are in it.
 func (l *Log) prove() act.Declaration {
-	return act.Query[One, Proof]{
+	return act.Stream[One]{
 		Name: "log.prove", Doc: "Give the proof that a record is in the log, as a file that standard tools verify.", Class: class,
-		Roles: act.Readers, Logged: true, Serves: serves(), Sample: One{"0"}, Target: nothing[One],
-		Run: func(ctx context.Context, v *act.View, in One) (Proof, error) {
-			r, _, err := l.one(ctx, v, in)
+		Roles: act.Readers, Serves: serves(), Sample: One{"0"}, Target: nothing[One],
+		Run: func(ctx context.Context, s *act.Flow, in One) error {
+			var r ledger.Record
+			err := s.View(ctx, func(v *act.View) (err error) {
+				r, _, err = l.one(ctx, v, in)
+				return err
+			})
 			if err != nil {
-				return Proof{}, err
+				return err
 			}
 			if r.Leaf == nil {
-				return Proof{}, core.Errorf(core.Denied, "this record also concerns others, so its bytes are not shown; ask your provider for the proof")
+				return core.Errorf(core.Denied, "this record also concerns others, so its bytes are not shown; ask your provider for the proof")
 			}
 			p, err := l.ports.Prove(ctx, r.Seq)
-			p.Leaf = string(r.Leaf)
-			return p, err
+			if err != nil {
+				return err
+			}
+			return s.Send(p.File)
 		},
 	}
 }

@@ -199,6 +199,7 @@ func (l *Login) start(ctx context.Context, tx *act.Tx, who act.Actor) (Entered, 
 	if err := insertSession(ctx, tx, s); err != nil {
 		return Entered{}, err
 	}
+	tx.Sign(who)
 	err := tx.Record(ctx, "session.started", s.ref(), act.Field{Name: "account", New: &who.ID},
 		act.Field{Name: "login", New: &who.Name, Personal: true}, act.Field{Name: "expires", New: value(s.Expires.Format(core.TimeFormat))})
 	return Entered{s.ID, token, s.Expires}, err
