@@ -16,7 +16,8 @@ func recoverCommand() *cobra.Command {
 	c := &cobra.Command{Use: "recover", Short: "Open a new epoch of the log after records were lost", Args: cobra.NoArgs,
 		Long: "Open a new epoch of the log after a disaster: the database is older than what was signed or witnessed.\n" +
 			"The first record of the new epoch names the last checkpoint and the range that is lost, with your reason.\n" +
-			"Nothing that is still there is changed. The server must not run.",
+			"Nothing that is still there is changed. Where records were altered or removed and their sealed copies\n" +
+			"are intact, they are put back instead, on record. The server must not run.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if reason == "" {
 				return cli.Usage("say why with --reason: it goes on record")
@@ -38,7 +39,7 @@ func recoverCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(c.OutOrStdout(), "A new epoch of the log is open; its first record names what is lost. Start the server again.")
+			fmt.Fprintln(c.OutOrStdout(), "The log is whole again, and a record says what was done: hostward log list. Start the server.")
 			return h.Close()
 		}}
 	c.Flags().StringVar(&reason, "reason", "", "why records are missing; goes on record")

@@ -62,11 +62,28 @@ func (h *House) recover(ctx context.Context) error {
 		return err
 	}
 	if !plan.Needed {
-		return core.Errorf(core.Conflict, "nothing is missing: the database holds every record that was signed, so the log simply goes on")
+		return h.restore(ctx)
 	}
 	e := &ledger.Entry{Action: ledger.RecoveredEvent, Class: "log", Object: ledger.LogObject, Tenant: core.Provider, Outcome: ledger.Done,
 		Reason: h.Recover, Events: []ledger.Event{plan.Event()}}
 	return h.Bus.Report(ctx, e, func(ctx context.Context, tx ledger.Tx) error { return h.book.OpenEpoch(ctx, tx, plan) })
+}
+
+// restore puts altered and removed records back from their sealed copies, when
+// no more is wrong than that.
+func (h *House) restore(ctx context.Context) error {
+	e := &ledger.Entry{Action: ledger.RestoredEvent, Class: "log", Object: ledger.LogObject, Tenant: core.Provider, Outcome: ledger.Unchanged, Reason: h.Recover}
+	err := h.Bus.Report(ctx, e, func(ctx context.Context, tx ledger.Tx) error {
+		done, err := ledger.Restore(ctx, tx, h.Keeper, h.logDir())
+		if len(done.Altered)+len(done.Removed) > 0 {
+			e.Outcome, e.Events = ledger.Done, []ledger.Event{done.Event()}
+		}
+		return err
+	})
+	if err == nil && e.Outcome == ledger.Unchanged {
+		err = core.Errorf(core.Conflict, "nothing is missing and no record was altered, so the log simply goes on; `hostward log verify` says what else is wrong")
+	}
+	return err
 }
 
 // known returns the trees that witnesses have cosigned, as they say and as the

@@ -51,7 +51,7 @@ type StartError struct{ What string }
 
 // Error says what does not fit and what to do.
 func (e *StartError) Error() string {
-	return "the action log is not as it was sealed: " + e.What + "; run `hostward log verify` to see everything that was changed"
+	return "the action log is not as it was sealed: " + e.What + "; run `hostward log verify` to see everything that was changed, and `hostward log recover --reason …` to put records back as they were sealed"
 }
 
 // checkTail compares the last tile with the database and the signed root.
