@@ -137,7 +137,12 @@ func TestViewIsOverWithItsOperation(t *testing.T) {
 		kept, view = tx, &tx.View
 		return "", nil
 	})
-	onEachEngine(t, []act.Declaration{keep}, func(t *testing.T, r *rig) {
+	var reused error // while another operation has the writer's transaction open
+	reuse := memoChange("memo.reuse", func(ctx context.Context, tx *act.Tx, in memoIn) (string, error) {
+		_, reused = view.Get(ctx, `SELECT id FROM memo`, nil, new(string))
+		return "", nil
+	})
+	onEachEngine(t, []act.Declaration{keep, reuse}, func(t *testing.T, r *rig) {
 		if _, _, err := memoCreate.Call(t.Context(), r.Bus, admin, memoIn{Memo: "m1"}); err != nil {
 			t.Fatal(err)
 		}
@@ -152,6 +157,9 @@ func TestViewIsOverWithItsOperation(t *testing.T) {
 		}
 		if _, err := view.Get(t.Context(), `SELECT 1`, nil); err == nil {
 			t.Error("a View kept for later still reads")
+		}
+		if _, _, err := reuse.Call(t.Context(), r.Bus, admin, memoIn{Memo: "m1"}); err != nil || reused == nil {
+			t.Errorf("a View kept for later reads within another operation: %v, %v", reused, err)
 		}
 	})
 }
