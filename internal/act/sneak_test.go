@@ -129,7 +129,8 @@ func TestNoQuestionChangesAnything(t *testing.T) {
 			c := memoChange(name, honest)
 			put(&c, func(ctx context.Context, v *act.View) error {
 				err := ask(ctx, v)
-				asked[name] = asked[name] || err != nil
+				// by us, not only by an engine that happens not to know the word
+				asked[name] = asked[name] || err != nil && (strings.Contains(err.Error(), "SQL of a feature") || strings.Contains(err.Error(), "a view"))
 				return err
 			})
 			ops = append(ops, c)
