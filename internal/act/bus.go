@@ -42,6 +42,10 @@ type Config struct {
 	// RecordReads reports whether every read is to be recorded (SPEC L6,
 	// [actionLog] api.includeImmutable).
 	RecordReads func() bool
+	// Holds returns an error when the actor of a long call is no longer who he was
+	// when it began: his session ended, his token was revoked, his account closed.
+	// Nil: nobody asks.
+	Holds func(ctx context.Context, v *View, a Actor) error
 	// Jobs keeps jobs on record. Nil: no operation is a job.
 	Jobs Jobs
 }
@@ -59,6 +63,7 @@ type Bus struct {
 	rules    sync.Map // SQL text -> verdict, see permitted
 	bench    bench
 	doubts   doubts
+	ruin     error // of the batch under way, see one
 }
 
 // Call is one request, the same from every face.
@@ -212,7 +217,7 @@ func (b *Bus) prepare(ctx context.Context, op *Op, c Call, in any) error {
 	return b.snapshot(ctx, c.Actor, func(v *View) error {
 		target, _, err := b.authorize(ctx, v, op, c, in)
 		if err == nil {
-			err = b.expected(ctx, v.db, c, target) // a stale form is told so, not what else is wrong with it
+			err = b.expected(ctx, v.db, ledger.ReadHead, c, target) // a stale form is told so, not what else is wrong with it
 		}
 		if err != nil {
 			return err

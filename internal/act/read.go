@@ -152,10 +152,11 @@ type Flow struct {
 }
 
 // recheck is how long a right holds within a stream.
-const recheck = 30 * time.Second
+const recheck = 2 * time.Second
 
-// View runs f on a fresh snapshot, after checking the right again when the
-// last check is older than 30 s. Keep f short: it pins the snapshot.
+// View runs f on a fresh snapshot, after checking the right again, and that the
+// actor still is who he was (SPEC A7), when the last check is older than 2 s.
+// Keep f short: it pins the snapshot.
 func (f *Flow) View(ctx context.Context, read func(*View) error) error {
 	if f.over {
 		return errOver
@@ -164,6 +165,11 @@ func (f *Flow) View(ctx context.Context, read func(*View) error) error {
 		if v.now.After(f.again) {
 			if _, _, err := f.bus.authorize(ctx, v, f.op, f.call, f.in); err != nil {
 				return err
+			}
+			if holds := f.bus.with.Holds; holds != nil {
+				if err := holds(ctx, v, f.call.Actor); err != nil {
+					return err
+				}
 			}
 			f.again = v.now.Add(recheck)
 		}

@@ -82,3 +82,27 @@ func (h *House) loginFailed(f login.Failure) {
 func Registry() (*act.Registry, error) {
 	return act.NewRegistry(newFeatures(&House{}).list()...)
 }
+
+// holds looks again at who opened a stream. Who has no account is the system, or
+// somebody at the local command line, who has proved himself to the machine.
+func (f *features) holds(ctx context.Context, v *act.View, a act.Actor) error {
+	if a.Kind != "account" {
+		return nil
+	}
+	_, open, err := f.accounts.Actor(ctx, v, a.ID)
+	if err != nil && core.CodeOf(err) == core.NotFound {
+		err = nil
+	}
+	live := a.Session == ""
+	for _, of := range []interface {
+		Live(ctx context.Context, v *act.View, account, id string) (bool, error)
+	}{f.login, f.tokens} {
+		if err == nil && open && !live {
+			live, err = of.Live(ctx, v, a.ID, a.Session)
+		}
+	}
+	if err == nil && (!open || !live) {
+		err = core.Errorf(core.Unauthenticated, "the session or the token is over; log in again")
+	}
+	return err
+}

@@ -245,7 +245,7 @@ func (h *House) openBus() (err error) {
 	h.book = ledger.NewBook(h.Keeper, h.Clock)
 	h.Bus, err = act.New(act.Config{
 		Registry: h.Registry, Store: h.Store, Writer: h.writer, Book: h.book, Clock: h.Clock, Log: h.Log,
-		Spool: filepath.Join(h.Data, "spool"), Scope: h.features.accounts.Scope, Sealed: h.Sealer.Wake, Wake: h.wake, Jobs: h.features.jobs,
+		Spool: filepath.Join(h.Data, "spool"), Scope: h.features.accounts.Scope, Sealed: h.Sealer.Wake, Wake: h.wake, Jobs: h.features.jobs, Holds: h.features.holds,
 		RecordReads: func() bool { return h.policy.current().IncludeReads },
 	})
 	return err

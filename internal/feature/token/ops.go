@@ -298,6 +298,15 @@ func (t *Tokens) Bearer(ctx context.Context, b *act.Bus, token core.Secret) (act
 	return r.Actor, nil
 }
 
+// Live reports whether a token id is that of a valid token of the account.
+func (t *Tokens) Live(ctx context.Context, v *act.View, account, id string) (bool, error) {
+	x, err := byID(ctx, v, id)
+	if err != nil && core.CodeOf(err) == core.NotFound {
+		return false, nil
+	}
+	return err == nil && x.Account == account && !x.over(v.Now()), err
+}
+
 // Ends names the events that End may record.
 func (t *Tokens) Ends() []string { return []string{"token.revoked"} }
 
