@@ -20,7 +20,7 @@ func (b *Bus) tx(r *request) *Tx {
 			return tenant, err
 		}
 		// It was deleted by this very operation: the log knows whose it was.
-		head, found, headErr := ledger.ReadHead(ctx, b.with.Writer, ref)
+		head, found, headErr := b.with.Book.Newest(ctx, b.with.Writer, ref)
 		if headErr != nil || !found {
 			return "", errors.Join(err, headErr)
 		}

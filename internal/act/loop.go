@@ -141,9 +141,9 @@ func (b *Bus) batch(batch []*request) {
 	defer b.doubts.end()
 	if err == nil {
 		began := time.Now()
-		for len(batch) <= maxBatch {
+		for len(batch) <= maxBatch && b.ruin == nil {
 			for _, r := range batch {
-				if !r.done() {
+				if !r.done() && b.ruin == nil {
 					b.one(ctx, r)
 				}
 			}
@@ -153,11 +153,18 @@ func (b *Bus) batch(batch []*request) {
 			}
 			batch = append(batch, more...)
 		}
-		if err = b.with.Writer.Commit(ctx); err != nil {
+		if err = b.ruin; err == nil {
+			err = b.with.Book.Flush(ctx, b.with.Writer)
+		}
+		if err == nil {
+			err = b.with.Writer.Commit(ctx)
+		}
+		if err != nil {
 			_ = b.with.Writer.Rollback(ctx)
 		}
 	}
 	if err != nil {
+		b.ruin = nil
 		b.with.Book.Forget()
 		b.failAll(batch, err)
 		return
@@ -198,26 +205,32 @@ func (b *Bus) failAll(batch []*request, cause error) {
 
 func (r *request) done() bool { return r.err != nil || r.result.State != "" }
 
-// one runs a request in its savepoint and writes its record.
+// one runs a request in its savepoint and stages its record; the records of a
+// batch are written together. What goes wrong from staging on is the database's
+// or ours, not the request's, and takes the whole batch with it.
 func (b *Bus) one(ctx context.Context, r *request) {
 	r.result.State = Unchanged
 	if r.ctx.Err() != nil {
 		r.err = core.Wrap(core.Unavailable, r.ctx.Err(), "the call was given up before it began")
 		return
 	}
-	entry, err := b.attempt(ctx, r)
-	if entry != nil {
-		if err == nil {
-			err = b.settle(ctx, entry, r)
-		}
-		if err == nil {
-			err = b.with.Writer.Release(ctx)
-		} else {
-			err = errors.Join(err, b.with.Writer.RollbackTo(ctx))
+	if r.fill != nil { // it reads what was recorded; before its savepoint, which may be undone
+		if b.ruin = b.with.Book.Flush(ctx, b.with.Writer); b.ruin != nil {
+			r.err = b.ruin
+			return
 		}
 	}
+	entry, err := b.attempt(ctx, r)
+	switch {
+	case err != nil && entry != nil:
+		err = errors.Join(err, b.with.Writer.RollbackTo(ctx))
+	case err == nil && entry != nil:
+		if b.ruin = b.settle(ctx, entry, r); b.ruin == nil {
+			b.ruin = b.with.Writer.Release(ctx)
+		}
+		err = b.ruin
+	}
 	if err != nil {
-		b.with.Book.Forget()
 		r.err = core.Wrap(core.Unavailable, err, "the log record could not be written; nothing was changed")
 	}
 }
@@ -292,7 +305,7 @@ func (b *Bus) run(ctx context.Context, tx *Tx, r *request) (*ledger.Entry, error
 	if err != nil {
 		return e, err
 	}
-	if err := b.expected(ctx, b.with.Writer, r.call, target); err != nil {
+	if err := b.expected(ctx, b.with.Writer, b.with.Book.Newest, r.call, target); err != nil {
 		return e, err
 	}
 	out, err := r.op.run(ctx, tx, r.in)
@@ -340,15 +353,15 @@ func (b *Bus) verdict(ctx context.Context, tx *Tx, r *request, e *ledger.Entry, 
 	return e, nil
 }
 
-// settle writes the entry, notes the version it gave the target, and keeps
+// settle stages the entry, notes the version it gave the target, and keeps
 // the answer for a repeat of the same key.
 func (b *Bus) settle(ctx context.Context, e *ledger.Entry, r *request) error {
 	for _, doubt := range r.doubts {
-		if _, err := b.with.Book.Append(ctx, b.with.Writer, doubt); err != nil {
+		if _, err := b.with.Book.Stage(ctx, b.with.Writer, doubt); err != nil {
 			return err
 		}
 	}
-	receipt, err := b.with.Book.Append(ctx, b.with.Writer, e)
+	receipt, err := b.with.Book.Stage(ctx, b.with.Writer, e)
 	if err != nil {
 		return err
 	}
@@ -358,12 +371,16 @@ func (b *Bus) settle(ctx context.Context, e *ledger.Entry, r *request) error {
 	return b.remember(ctx, r)
 }
 
+// newest is ledger.ReadHead, or in the loop Book.Newest, which also knows the
+// records of the batch.
+type newest func(context.Context, ledger.Reader, core.Ref) (ledger.Head, bool, error)
+
 // expected compares If-Match with the target's version (RFC 9110 13.1.1).
-func (b *Bus) expected(ctx context.Context, r ledger.Reader, c Call, target core.Ref) error {
+func (b *Bus) expected(ctx context.Context, r ledger.Reader, newest newest, c Call, target core.Ref) error {
 	if c.Expect == 0 {
 		return nil
 	}
-	head, _, err := ledger.ReadHead(ctx, r, target)
+	head, _, err := newest(ctx, r, target)
 	if err != nil {
 		return err
 	}

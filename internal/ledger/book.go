@@ -46,6 +46,8 @@ type Book struct {
 	tenants map[string]*end
 	periods map[string]bool // known to ledger_period
 	block   *block          // the one that is being filled, if all of it was seen
+	staged  pages           // rows to write with the next Flush
+	first   int64           // number of the first staged record; -1: none
 	texts   texts
 }
 
@@ -66,6 +68,7 @@ func (b *Book) Forget() {
 	b.tenants = map[string]*end{}
 	b.periods = map[string]bool{}
 	b.block = nil
+	b.staged, b.first = pages{}, -1
 }
 
 // Receipt says where a record went.
@@ -124,28 +127,55 @@ func (b *Book) AppendBatch(ctx context.Context, tx Tx, entries []*Entry) ([]Rece
 }
 
 func (b *Book) appendBatch(ctx context.Context, tx Tx, entries []*Entry) ([]Receipt, error) {
-	if err := b.load(ctx, tx); err != nil {
-		return nil, err
-	}
-	var w pages
-	first := b.next
 	receipts := make([]Receipt, 0, len(entries))
 	for _, e := range entries {
-		r, err := b.record(ctx, tx, e, &w)
+		r, err := b.Stage(ctx, tx, e)
 		if err != nil {
 			return nil, err
 		}
 		receipts = append(receipts, r)
 	}
-	if err := b.write(ctx, tx, &w); err != nil {
-		return nil, err
+	return receipts, b.Flush(ctx, tx)
+}
+
+// Stage fixes the number and the bytes of one record and writes nothing yet:
+// many records that share a transaction share the writing too. Flush must
+// follow before COMMIT. After an error the whole transaction is to be rolled
+// back and the Book to be forgotten.
+func (b *Book) Stage(ctx context.Context, tx Tx, e *Entry) (Receipt, error) {
+	if err := b.load(ctx, tx); err != nil {
+		return Receipt{}, err
 	}
-	return receipts, summarise(ctx, tx, first, b.next, w.blocks)
+	if b.first < 0 {
+		b.first = b.next
+	}
+	return b.record(ctx, tx, e, &b.staged)
+}
+
+// Flush writes what was staged. Without any it does nothing.
+func (b *Book) Flush(ctx context.Context, tx Tx) error {
+	if b.first < 0 {
+		return nil
+	}
+	w, first := b.staged, b.first
+	b.staged, b.first = pages{}, -1
+	if err := b.write(ctx, tx, &w); err != nil {
+		return err
+	}
+	return summarise(ctx, tx, first, b.next, w.blocks)
+}
+
+// Newest returns the end of an object's chain, staged records included.
+func (b *Book) Newest(ctx context.Context, r Reader, ref core.Ref) (Head, bool, error) {
+	if at := b.objects[ref]; at != nil && at.dirty {
+		return Head{N: at.n, Seq: at.seq, State: at.state, Tenant: at.tenant}, true, nil
+	}
+	return ReadHead(ctx, r, ref)
 }
 
 // load finds the next index.
 func (b *Book) load(ctx context.Context, r Reader) error {
-	if b.loaded && len(b.objects)+len(b.tenants) < manyEnds {
+	if b.loaded && (b.first >= 0 || len(b.objects)+len(b.tenants) < manyEnds) {
 		return nil
 	}
 	b.Forget()
