@@ -2,6 +2,7 @@ package ini_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -155,4 +156,27 @@ func TestReloadAdoptsAtOnce(t *testing.T) {
 		s.watcher.Reload()
 		s.want(ini.FromFile, false, 1)
 	})
+}
+
+func TestWhatIsNoFileKeepsTheLastGoodPolicy(t *testing.T) {
+	for name, target := range map[string]string{"folder": ".", "device": os.DevNull} {
+		t.Run(name, func(t *testing.T) {
+			watch(t, off, func(s *scene) {
+				if err := errors.Join(os.Remove(s.path), os.Symlink(target, s.path)); err != nil {
+					t.Skip(err)
+				}
+				settle()
+				s.want(ini.FromLastGood, false, 1)
+				if what := s.watcher.Current().Sentence(); !strings.Contains(what, "not a regular file") {
+					t.Error(what)
+				}
+				if err := os.Remove(s.path); err != nil {
+					t.Fatal(err)
+				}
+				s.write(on)
+				settle()
+				s.want(ini.FromFile, true, 2)
+			})
+		})
+	}
 }

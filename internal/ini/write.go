@@ -39,8 +39,12 @@ func Edit(path string, change func(*File) error) error {
 	return file.ReplaceLike(path, f.raw, 0o640)
 }
 
-// read returns a file's bytes, one more than MaxSize at most.
+// read returns a file's bytes, one more than MaxSize at most. Only a regular
+// file is opened: a pipe would wait for a writer, and the policy with it.
 func read(path string) ([]byte, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
