@@ -98,7 +98,7 @@ var migrations embed.FS
 func (l *Log) Feature() act.Feature {
 	return act.Feature{Name: "actionlog",
 		SQL: migrations,
-		Ops: []act.Declaration{l.holdAdd(), holdEnd, holdList, l.list(), l.show(), l.status(), l.verify(), l.check(), l.complete(), l.prove(), l.tail(), l.export()},
+		Ops: []act.Declaration{l.holdAdd(), holdEnd, holdList, l.list(), l.show(), l.status(), l.verify(), l.check(), l.complete(), l.prove(), l.histogram(), l.tail(), l.export()},
 		Kinds: []act.Kind{{Name: "log", Title: "Action log", Path: "/log",
 			Owner:  func(context.Context, *act.View, string) (string, error) { return core.Provider, nil },
 			Digest: func(context.Context, *act.View, string) (string, error) { return "-", nil },

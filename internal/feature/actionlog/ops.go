@@ -220,3 +220,70 @@ func (l *Log) complete() act.Declaration {
 		},
 	}
 }
+
+// Bars is the output of log.histogram: how many records in each span of time.
+type Bars struct {
+	Bars []Bar `json:"bars"`
+	All  bool  `json:"all"` // false: too many to look at each; only the newest are counted
+}
+
+// Bar counts the records that began in [From, To), by outcome.
+type Bar struct {
+	From    time.Time `json:"from"`
+	To      time.Time `json:"to"`
+	Done    int64     `json:"done"` // unchanged and read included
+	Refused int64     `json:"refused"`
+	Failed  int64     `json:"failed"`
+}
+
+const mostBars = 96
+
+func (l *Log) histogram() act.Declaration {
+	return act.Query[Selection, Bars]{
+		Name: "log.histogram", Doc: "Count records over time: the last day by the hour, or what is selected.", Class: class, Roles: act.Readers, Logged: true,
+		Serves: serves(), Sample: Selection{Class: []string{"dns"}}, Target: nothing[Selection],
+		Run: func(ctx context.Context, v *act.View, in Selection) (Bars, error) {
+			f, err := in.filter()
+			if err != nil {
+				return Bars{}, err
+			}
+			n := span(&f, v.Now())
+			scope, err := l.scope(ctx, v)
+			if err != nil {
+				return Bars{}, err
+			}
+			h, err := l.ports.Browser.Histogram(ctx, v.Ledger(), scope, f, n)
+			return bars(h, f.To), err
+		},
+	}
+}
+
+// span fills in what the selection leaves open, in whole hours, and returns how
+// many bars that makes.
+func span(f *ledger.Filter, now time.Time) int {
+	if f.To.IsZero() {
+		f.To = now.Truncate(time.Hour).Add(time.Hour)
+	}
+	if f.From.IsZero() {
+		f.From = f.To.Add(-24 * time.Hour)
+	}
+	hours := int(f.To.Sub(f.From) / time.Hour)
+	return max(min(hours, mostBars), 1)
+}
+
+func bars(h ledger.Histogram, to time.Time) Bars {
+	out := Bars{All: h.Searched, Bars: make([]Bar, len(h.Bars))}
+	for i, b := range h.Bars {
+		end := to
+		if i+1 < len(h.Bars) {
+			end = h.Bars[i+1].From
+		}
+		out.Bars[i] = Bar{From: b.From, To: end, Refused: b.Counts[ledger.Refused], Failed: b.Counts[ledger.Failed],
+			Done: b.Counts[ledger.Done] + b.Counts[ledger.Unchanged] + b.Counts[ledger.Read]}
+	}
+	return out
+}
+
+// Since and Until are the ends of a bar as a form's time fields take them.
+func (b Bar) Since() string { return b.From.Format("2006-01-02T15:04") }
+func (b Bar) Until() string { return b.To.Format("2006-01-02T15:04") }

@@ -27,7 +27,10 @@ func selected(q url.Values) Selection {
 
 func listCalls(_ map[string]string, q url.Values) map[string]act.Call {
 	before, _ := strconv.Atoi(q.Get("after"))
-	return map[string]act.Call{"log": call("log.list", Listing{Selection: selected(q), Before: max(before, 0)})}
+	return map[string]act.Call{
+		"log":  call("log.list", Listing{Selection: selected(q), Before: max(before, 0)}),
+		"bars": call("log.histogram", selected(q)),
+	}
 }
 
 func recordCalls(path map[string]string, _ url.Values) map[string]act.Call {
