@@ -52,14 +52,27 @@ func (h *House) verify(ctx context.Context, progress func(done, total int64)) (a
 		return actionlog.Report{}, err
 	}
 	o.Progress = progress
-	if err := h.Sealer.Seal(ctx); err != nil { // so that the verdict covers what was done a moment ago
-		h.Log.Warn("verifying without sealing first", "error", err)
+	if err := h.awaitSeal(ctx); err != nil {
+		h.Log.Warn("verifying without the newest records sealed", "error", err)
 	}
 	r, err := ledger.Verify(ctx, o)
 	if err != nil {
 		return actionlog.Report{}, core.Wrap(core.Unavailable, err, "the log could not be verified: "+err.Error())
 	}
 	return Verdict(r, o.Witnesses), nil
+}
+
+// awaitSeal gives the sealer a moment, so that the verdict covers what was just
+// done. With nothing to seal it does nothing: sealing writes the newest tile
+// again, and what somebody did to that must be seen first.
+func (h *House) awaitSeal(ctx context.Context) error {
+	s, err := h.logStatus(ctx)
+	if err != nil || s.Records <= s.Sealed {
+		return err
+	}
+	soon, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return h.Sealer.WaitFor(soon, s.Records-1, ledger.Sealed)
 }
 
 // Verdict says in words what a verification found.
@@ -113,7 +126,7 @@ func (h *House) logStatus(ctx context.Context) (actionlog.Status, error) {
 	s := actionlog.Status{Sealed: sealed.Base + sealed.Tree.Size, Witnessed: cosigned.Base + cosigned.Tree.Size, Epoch: sealed.Tree.Epoch,
 		Root: sealed.Tree.Root.String(), Checkpoint: string(sealed.Note), Key: h.Keeper.VerifierKey(max(sealed.Tree.Epoch, 1))}
 	err := h.snapshot(ctx, func(r ledger.Reader) error {
-		return r.QueryRow(ctx, `SELECT count(*) FROM ledger_entry`).Scan(&s.Records)
+		return r.QueryRow(ctx, `SELECT COALESCE(MAX(seq) + 1, 0) FROM ledger_entry`).Scan(&s.Records)
 	})
 	if h.follower != nil {
 		for _, w := range h.follower.States() {
