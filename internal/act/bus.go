@@ -9,8 +9,11 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"hostward/internal/core"
 	"hostward/internal/ledger"
@@ -139,6 +142,10 @@ func (b *Bus) Do(ctx context.Context, c Call) (Result, error) {
 	}
 	if op.Method == "stream" {
 		return b.refused(ctx, c, op, nil, core.Errorf(core.Invalid, "%s is a stream: open it as one", op.Name))
+	}
+	if err := c.fit(); err != nil {
+		c.Reason, c.Key = "", ""
+		return b.refused(ctx, c, op, nil, err)
 	}
 	in, err := b.input(op, c)
 	if err != nil {
@@ -284,9 +291,33 @@ func (b *Bus) told(op *Op, c Call, err error) error {
 	return e
 }
 
+// fit keeps what stands beside the input within bounds, whichever face sent it:
+// the reason stays in the log for ever, and is read in terminals.
+func (c Call) fit() error {
+	var faults core.Faults
+	if len(c.Reason) > 1024 || printable(c.Reason) != c.Reason {
+		faults.Add("reason", "", "must be one line of text in UTF-8, of at most 1024 bytes")
+	}
+	if len(c.Key) > 255 || printable(c.Key) != c.Key {
+		faults.Add("idempotency key", "", "must have at most 255 characters, none of them a control character")
+	}
+	return faults.Err()
+}
+
+// printable is s as a record can hold it, without control characters.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+}
+
+// clipName is the name of an operation that somebody made up, for the record.
 func clipName(s string) string {
-	if len(s) > 64 {
-		return s[:64] + "…"
+	if s = printable(s); len(s) > 64 {
+		return strings.ToValidUTF8(s[:64], "") + "…"
 	}
 	return s
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"hostward/internal/act"
 	"hostward/internal/core"
@@ -222,6 +223,36 @@ func TestBadInputIsNamedAndOnRecord(t *testing.T) {
 		}
 		if _, err := do(t, r, act.Call{Op: "memo.fly", Actor: admin}); err == nil || err.Code != core.NotFound || !strings.Contains(r.last(t), "memo.fly") {
 			t.Errorf("unknown operation: %v %s", err, r.last(t))
+		}
+	})
+}
+
+// TestWhatStandsBesideTheInputIsBoundedToo sends what a face might let through.
+func TestWhatStandsBesideTheInputIsBoundedToo(t *testing.T) {
+	good := []byte(`{"memo":"m1","text":"x"}`)
+	calls := map[string]act.Call{
+		"reason with an escape":        {Op: "memo.write", Input: good, Reason: "\x1b[31mred"},
+		"reason of two lines":          {Op: "memo.write", Input: good, Reason: "x\nFAKE"},
+		"reason not in UTF-8":          {Op: "memo.write", Input: good, Reason: "\xff"},
+		"reason too long":              {Op: "memo.write", Input: good, Reason: strings.Repeat("x", 1025)},
+		"key with a zero":              {Op: "memo.write", Input: good, Key: "a\x00"},
+		"key too long":                 {Op: "memo.write", Input: good, Key: strings.Repeat("k", 256)},
+		"operation not in UTF-8":       {Op: "\xff\xfe"},
+		"operation with a zero":        {Op: "a\x00b"},
+		"operation cut in a character": {Op: "a" + strings.Repeat("\u00c4", 40)},
+	}
+	onEachEngine(t, nil, func(t *testing.T, r *rig) {
+		mustCreate(t, r, admin, "m1", "before")
+		for name, c := range calls {
+			before := len(r.records(t))
+			c.Actor = admin
+			if _, err := do(t, r, c); err == nil || err.Code != core.Invalid && err.Code != core.NotFound {
+				t.Errorf("%s: %v", name, err)
+			}
+			last := r.last(t)
+			if len(r.records(t)) != before+1 || !strings.Contains(last, `"refused"`) || !utf8.ValidString(last) || strings.ContainsAny(last, "\x00\x1b") || strings.Contains(last, "u001b") {
+				t.Errorf("%s: on record is %.300s", name, last)
+			}
 		}
 	})
 }
