@@ -228,7 +228,7 @@ func TestAStandbyOutlivesItsConnection(t *testing.T) {
 		must(t, err)
 		defer snap.Close()
 		return one[int](t, snap, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-			WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%pg_try_advisory_lock%'
+			WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%pg_try_advisory_lock%' AND state = 'idle'
 			AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')`) > 0
 	})
 	must(t, first.Close())
