@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -124,6 +125,9 @@ func (p *post) locked(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 		return conn, nil
 	}
 	conn.Close()
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && strings.HasPrefix(e.Code, "57P") {
+		return nil, nil // the server ended the session: it restarts, or somebody cut us off; ask again
+	}
 	return nil, err
 }
 
