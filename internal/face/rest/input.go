@@ -21,6 +21,8 @@ import (
 const (
 	maxJSON = 1 << 20
 	maxFile = 128 << 20
+	// maxHeard is how much of a body too large is still listened to.
+	maxHeard = 16 << 20
 )
 
 // fields is an input as it is put together from path, query and body. What is
@@ -209,11 +211,11 @@ func (x *exchange) body(f *fields) ([]byte, error) {
 }
 
 func (x *exchange) limited() ([]byte, error) {
-	if x.r.ContentLength > maxJSON {
-		return nil, errLarge
-	}
-	raw, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, maxJSON))
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+	raw, err := io.ReadAll(io.LimitReader(x.r.Body, maxJSON+1))
+	if len(raw) > maxJSON {
+		// Most clients send all before they read: who is cut off in the middle
+		// is not told why.
+		_, _ = io.CopyN(io.Discard, x.r.Body, maxHeard)
 		return nil, errLarge
 	}
 	if err != nil {

@@ -341,6 +341,33 @@ func TestALargeBodyIsRefusedOnRecordAndNotRead(t *testing.T) {
 	}
 }
 
+// TestWhoSendsTooMuchIsToldWhy sends all before it reads, as clients do; on
+// HTTP/2 and on HTTP/1.1.
+func TestWhoSendsTooMuchIsToldWhy(t *testing.T) {
+	for name, second := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+		t.Run(name, func(t *testing.T) {
+			s := httptest.NewUnstartedServer(newPanel(t))
+			s.EnableHTTP2 = second
+			s.StartTLS()
+			defer s.Close()
+			r, err := http.NewRequest("POST", s.URL+"/api/v1/notes", strings.NewReader(`{"note":"a","text":"`+strings.Repeat("x", 10<<20)+`"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", "Bearer admin")
+			r.Header.Set("Content-Type", "application/json")
+			resp, err := s.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if body, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != 413 || !strings.Contains(string(body), "at most 1 MB") {
+				t.Errorf("%d %s, %v", resp.StatusCode, body, err)
+			}
+		})
+	}
+}
+
 func TestFilesComeAsBodyOrAsUpload(t *testing.T) {
 	p := newPanel(t)
 	text := strings.Repeat("zone file ", 300_000) // 3 MB
