@@ -350,3 +350,25 @@ func TestAClosedBusSaysSo(t *testing.T) {
 		}
 	})
 }
+
+func TestUnusedUploadsOfOneActorAreBounded(t *testing.T) {
+	onEachEngine(t, nil, func(t *testing.T, r *rig) {
+		refused := 0
+		for range 70 {
+			if _, err := r.Upload(t.Context(), admin, strings.NewReader("x")); core.CodeOf(err) == core.Throttled && err != nil {
+				refused++
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if refused != 6 {
+			t.Errorf("%d of 70 uploads were refused, want 6", refused)
+		}
+		if leaf := r.last(t); !strings.Contains(leaf, `"code":"throttled"`) {
+			t.Errorf("the refusal is not on record: %s", leaf)
+		}
+		if _, err := r.Upload(t.Context(), actor("shop", act.Customer), strings.NewReader("x")); err != nil {
+			t.Errorf("somebody else is refused too: %v", err)
+		}
+	})
+}

@@ -62,6 +62,10 @@ func (b *Bus) Upload(ctx context.Context, actor Actor, r io.Reader) (string, err
 	if actor.Role == Stranger {
 		return "", core.Errorf(core.Unauthenticated, "log in before you send a file")
 	}
+	if err := b.roomFor(actor); err != nil {
+		_, err = b.refused(ctx, Call{Op: "upload", Actor: actor}, nil, nil, err)
+		return "", err
+	}
 	handle := core.NewID("up")
 	path := filepath.Join(b.spool, handle)
 	size, digest, err := spool(path, r)
@@ -76,6 +80,33 @@ func (b *Bus) Upload(ctx context.Context, actor Actor, r io.Reader) (string, err
 	}
 	return handle, b.note(ctx, &ledger.Entry{Action: "upload", Class: "panel", Tenant: actor.Tenant, Outcome: ledger.Done,
 		Reason: fmt.Sprintf("%s: %d bytes, SHA-256 %s", handle, size, digest)}, actor)
+}
+
+// What one actor's unused uploads may take on the disk, and how many they are.
+const (
+	maxWaiting = 4 * maxUpload
+	mostUnused = 64
+)
+
+// roomFor refuses another upload of an actor who has too much waiting.
+func (b *Bus) roomFor(actor Actor) error {
+	entries, err := os.ReadDir(b.spool)
+	if err != nil {
+		return core.Wrap(core.Unavailable, err, "uploads cannot be taken now")
+	}
+	var waiting int64
+	unused := 0
+	for _, e := range entries {
+		owner, err := os.ReadFile(filepath.Join(b.spool, e.Name()+".owner"))
+		if info, infoErr := e.Info(); err == nil && infoErr == nil && string(owner) == actor.ID {
+			waiting += info.Size()
+			unused++
+		}
+	}
+	if waiting+maxUpload > maxWaiting || unused >= mostUnused {
+		return core.Errorf(core.Throttled, "%d of your uploads wait to be used, %d MB; use them, or wait until they are dropped after an hour", unused, waiting>>20)
+	}
+	return nil
 }
 
 func spool(path string, r io.Reader) (int64, string, error) {

@@ -18,8 +18,10 @@ type Ports struct {
 	// Tenant returns the id of the tenant that text names, by id or log-in name.
 	Tenant func(ctx context.Context, v *act.View, text string) (string, error)
 	// Verify recomputes the whole log and the state, and says what it found.
-	// progress, if not nil, is told how many of how many records are done.
-	Verify func(ctx context.Context, progress func(done, total int64)) (Report, error)
+	// thorough opens every personal value and recomputes every summary, where
+	// otherwise a sample does. progress, if not nil, is told how many of how
+	// many records are done.
+	Verify func(ctx context.Context, thorough bool, progress func(done, total int64)) (Report, error)
 	// Prove returns the proof of one record, as a file.
 	Prove func(ctx context.Context, seq int64) (Proof, error)
 	// Complete writes a heads record and proves where the chain of one object ends.

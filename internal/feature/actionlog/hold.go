@@ -91,7 +91,7 @@ var holdList = act.Query[struct{}, HoldList]{
 	Name: "log.hold.list", Doc: "List the legal holds.", Class: class, Roles: act.Admins | act.Auditor, Target: nothing[struct{}],
 	Run: func(ctx context.Context, v *act.View, _ struct{}) (HoldList, error) {
 		all, err := Holds(ctx, v)
-		return HoldList{all}, err
+		return HoldList{append([]Hold{}, all...)}, err
 	},
 }
 

@@ -147,11 +147,18 @@ func (l *Log) status() act.Declaration {
 	}
 }
 
+// Depth says how much is looked at.
+type Depth struct {
+	Thorough bool `json:"thorough" doc:"Open every personal value and recompute every summary, instead of a sample"`
+}
+
 func (l *Log) verify() act.Declaration {
-	return act.Query[struct{}, Report]{
+	return act.Query[Depth, Report]{
 		Name: "log.verify", Doc: "Recompute the whole log and the state it stands for, and name what was altered.", Class: class,
-		Roles: act.Admins | act.Auditor, Logged: true, Serves: serves(), Target: nothing[struct{}],
-		Run: func(ctx context.Context, _ *act.View, _ struct{}) (Report, error) { return l.ports.Verify(ctx, nil) },
+		Roles: act.Admins | act.Auditor, Logged: true, Serves: serves(), Target: nothing[Depth],
+		Run: func(ctx context.Context, _ *act.View, in Depth) (Report, error) {
+			return l.ports.Verify(ctx, in.Thorough, nil)
+		},
 	}
 }
 
@@ -162,7 +169,7 @@ func (l *Log) check() act.Declaration {
 		Name: "log.check", Doc: "Verify the log and the state in the background, and keep the verdict.", Class: class,
 		Roles: act.Admins | act.Auditor, Serves: serves(), Target: nothing[struct{}],
 		Run: func(ctx context.Context, w *act.Work, _ struct{}) (string, error) {
-			r, err := l.ports.Verify(ctx, w.Progress)
+			r, err := l.ports.Verify(ctx, true, w.Progress)
 			if err == nil && !r.Sound {
 				err = core.Errorf(core.Conflict, "%s", r.Sentence)
 			}
