@@ -176,7 +176,7 @@ func TestForeignObjectsDoNotExist(t *testing.T) {
 				t.Errorf("%s got %v, want %q", c.who.Tenant, err, c.code)
 			}
 		}
-		if leaf := r.last(t); !strings.Contains(leaf, "another tenant") || !strings.Contains(leaf, `"id":"m1"`) || !strings.Contains(leaf, `"tenant":"shop"`) {
+		if leaf := r.last(t); !strings.Contains(leaf, "another tenant") || !strings.Contains(leaf, `"id":"m1"`) || !strings.Contains(leaf, `"tenant":"rival"`) || strings.Contains(leaf, "shop") {
 			t.Errorf("the record hides the truth: %s", leaf)
 		}
 		_, absent := do(t, r, act.Call{Op: "memo.write", Actor: rival, Input: []byte(`{"memo":"m9"}`)})

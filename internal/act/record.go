@@ -38,10 +38,21 @@ func (b *Bus) failure(r *request, started *ledger.Entry, err error) *ledger.Entr
 	}
 	started.Events = nil
 	outcome(started, err)
+	started.Tenant = whose(started.Tenant, r.call.Actor, err)
 	if r.call.Actor.Role == Stranger && !b.limiter.exact(started, started.Time) {
 		return nil
 	}
 	return started
+}
+
+// whose says in whose log a refusal stands: in that of the owner, but an attempt
+// on what is another's in that of who tried, so that the two learn nothing of
+// each other. The provider sees both.
+func whose(owner string, a Actor, err error) string {
+	if errors.Is(err, errForeign) {
+		return a.Tenant
+	}
+	return owner
 }
 
 // outcome writes how a call ended badly. The sentence is the caller's, without
@@ -88,6 +99,7 @@ func (b *Bus) refused(ctx context.Context, c Call, op *Op, in any, err error) (R
 		})
 	}
 	outcome(e, err)
+	e.Tenant = whose(e.Tenant, c.Actor, err)
 	if c.Actor.Role == Stranger && !b.limiter.exact(e, now) {
 		return Result{}, err // counted; written with the others of its kind
 	}

@@ -34,3 +34,17 @@ func TestRestorePutsBackWhatWasSealedAndNothingElse(t *testing.T) {
 		t.Errorf("a whole log was restored: %+v", done)
 	}
 }
+
+func TestAMarkSetByHandDestroysNoKey(t *testing.T) {
+	w := newWorld(t)
+	w.append(w.entry(0))
+	w.byHand(`UPDATE ledger_period SET over = 1`)
+	var e ledger.Erasure
+	w.inTx(func(ctx context.Context) (err error) {
+		e, err = ledger.Erase(ctx, w.writer, w.now, ledger.DefaultRules, 100)
+		return err
+	})
+	if len(e.Over) != 0 {
+		t.Errorf("the keys of %v would be destroyed, and nothing of them is due", e.Over)
+	}
+}

@@ -298,18 +298,26 @@ func isHeld(ctx context.Context, r Reader, seq int64, holds []span) (bool, error
 // a period's rows, so the whole table is asked, once in the life of each.
 func over(ctx context.Context, tx Tx, now time.Time, rules Rules, periods []string) ([]string, error) {
 	for _, p := range periods {
-		keep := rules.of(kindOf(p))
-		m, err := time.Parse("2006-01", p[strings.IndexByte(p, '/')+1:])
-		if err != nil || keep == 0 || m.AddDate(0, 1, 0).Add(keep).After(now) {
+		if !rules.past(p, now) {
 			continue
 		}
-		_, err = tx.Exec(ctx, `UPDATE ledger_period SET over = 1 WHERE period = $1
+		_, err := tx.Exec(ctx, `UPDATE ledger_period SET over = 1 WHERE period = $1
 			AND NOT EXISTS (SELECT 1 FROM ledger_personal WHERE ledger_personal.period = ledger_period.period)`, p)
 		if err != nil {
 			return nil, fmt.Errorf("looking for values of %s: %w", p, err)
 		}
 	}
-	return readOver(ctx, tx)
+	list, err := readOver(ctx, tx)
+	// The mark alone destroys no key: somebody may have set it by hand.
+	return slices.DeleteFunc(list, func(p string) bool { return !rules.past(p, now) }), err
+}
+
+// past reports whether everything of a period is due: its month is over, and
+// the time to keep it too.
+func (r Rules) past(period string, now time.Time) bool {
+	keep := r.of(kindOf(period))
+	m, err := time.Parse("2006-01", period[strings.IndexByte(period, '/')+1:])
+	return err == nil && keep > 0 && !m.AddDate(0, 1, 0).Add(keep).After(now)
 }
 
 func readOver(ctx context.Context, r Reader) ([]string, error) {
