@@ -60,7 +60,7 @@ func (h *House) verify(ctx context.Context, thorough bool, progress func(done, t
 		return actionlog.Report{}, core.Wrap(core.Unavailable, err, "the log could not be verified: "+err.Error())
 	}
 	out := Verdict(r, o.Witnesses)
-	if !thorough {
+	if !thorough && r.Records > ledger.Sampled {
 		out.Promise += " Of personal values and summaries a sample was checked; a thorough run checks all."
 	}
 	return out, nil

@@ -20,6 +20,10 @@ import (
 	"hostward/internal/core"
 )
 
+// Sampled is up to how many records Verify opens every personal value; of more
+// it opens about so many, spread over the log, unless Thorough.
+const Sampled = 2000
+
 // VerifyOptions says what to verify and against what.
 type VerifyOptions struct {
 	Snapshot Snapshot

@@ -95,10 +95,9 @@ func (v *verification) comparePersonal(ctx context.Context, r Reader) error {
 	if v.Keys == nil {
 		return nil
 	}
-	const sample = 2000
 	step := int64(1)
 	if !v.Thorough {
-		step = max(v.next/sample, 1)
+		step = max(v.next/Sampled, 1)
 	}
 	for seq := (v.next - 1) % step; seq < v.next && seq >= 0; seq += step {
 		list, err := readRange(ctx, r, seq, seq+1)
