@@ -28,7 +28,7 @@ func (z *Zones) create() act.Declaration {
 			return z.account(ctx, v, &in.Owner)
 		},
 		Run: func(ctx context.Context, tx *act.Tx, in CreateIn) (Changed, error) {
-			name, err := zoneName(in.Name)
+			name, err := apexName(in.Name)
 			if err != nil {
 				return Changed{}, misnamed("name", in.Name, err)
 			}

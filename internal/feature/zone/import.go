@@ -63,7 +63,7 @@ www IN A   192.0.2.10
 // asks again.
 func (z *Zones) importTarget(ctx context.Context, v *act.View, in *ImportIn) (core.Ref, error) {
 	if in.Replace && in.Name != "" {
-		name, err := zoneName(in.Name)
+		name, err := apexName(in.Name)
 		if err != nil {
 			return core.Ref{}, misnamed("name", in.Name, err)
 		}
@@ -78,7 +78,7 @@ func (z *Zones) importTarget(ctx context.Context, v *act.View, in *ImportIn) (co
 func (z *Zones) parse(ctx context.Context, v *act.View, in *ImportIn) error {
 	opt := rr.Options{MaxRecords: maxRecords}
 	if in.Name != "" {
-		name, err := zoneName(in.Name)
+		name, err := apexName(in.Name)
 		if err != nil {
 			return misnamed("name", in.Name, err)
 		}
@@ -101,7 +101,7 @@ func (z *Zones) parse(ctx context.Context, v *act.View, in *ImportIn) error {
 
 // check applies the rules of a zone and adds up its digest.
 func check(file *rr.Zone, digest string) (*parsed, error) {
-	if _, err := zoneName(string(file.Origin)); err != nil {
+	if _, err := apexName(string(file.Origin)); err != nil {
 		return nil, err
 	}
 	faults, warnings := file.Validate()

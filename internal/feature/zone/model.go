@@ -111,6 +111,16 @@ func zoneName(text string) (rr.Name, error) {
 	return name, err
 }
 
+// apexName reads the name of a zone that is to be made. DNS would take any
+// octet; in the name of a zone another one is a slip of the hand.
+func apexName(text string) (rr.Name, error) {
+	name, err := zoneName(text)
+	if err == nil && strings.ContainsFunc(string(name), func(r rune) bool { return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789-_/.", r) }) {
+		err = core.Errorf(core.Invalid, "a zone is called by letters, digits, hyphens and underscores, like example.org, not %.80q", text)
+	}
+	return name, err
+}
+
 // delta is what one version did to one RRset, as zone_version keeps it.
 type delta struct {
 	Old *rr.RRset `json:"old,omitempty"` // absent: it was new
