@@ -360,17 +360,6 @@ func (w *world) records() (n int) {
 	return n
 }
 
-// leaf returns the leaf of a record.
-func (w *world) leaf(id string) string {
-	w.Helper()
-	var leaf []string
-	w.snapshot(func(s *store.Snapshot) { leaf = w.column(s, `SELECT leaf FROM ledger_entry WHERE id = $1`, id) })
-	if len(leaf) != 1 {
-		w.Fatalf("%d leaves with the id %q, want one", len(leaf), id)
-	}
-	return leaf[0]
-}
-
 // since returns the leaves that came after the first n.
 func (w *world) since(n int) (leaves []string) {
 	w.Helper()

@@ -15,8 +15,6 @@ type CreateIn struct {
 	Name        string   `json:"name" doc:"domain name of the zone, such as example.org" rule:"required,max=1020" cli:"arg"`
 	Owner       string   `json:"owner" doc:"customer or reseller who will own it, by log-in name or id; left out: you" rule:"max=254"`
 	Nameservers []string `json:"nameservers" doc:"names of its nameservers; left out: those of this server" rule:"max=13"`
-
-	warned
 }
 
 func (z *Zones) create() act.Declaration {
