@@ -319,6 +319,7 @@ func (h *House) startDNS() (err error) {
 func (h *House) startPolicy(ctx, background context.Context) error {
 	locked := ini.Locked()
 	h.policy.sealer, h.policy.bus, h.policy.log = h.Sealer, h.Bus, h.Log
+	h.policy.later = func(f func(context.Context)) { h.running.Go(func() { f(background) }) }
 	h.policy.force.Store(&locked)
 	h.policy.watcher = ini.Watch(background, h.policy.path, h.Data, h.Clock, func(l ini.Loaded) { h.policy.adopt(background, l) })
 	return h.policy.adoptFirst(ctx)

@@ -7,6 +7,7 @@ import (
 	"hostward/internal/act"
 	"hostward/internal/core"
 	"hostward/internal/feature/actionlog"
+	"hostward/internal/feature/policy"
 	"hostward/internal/ini"
 	"hostward/internal/ledger"
 	"hostward/internal/store"
@@ -197,6 +198,14 @@ func (h *House) settleWarnings(ctx context.Context) error {
 // while nobody looked.
 func (p *policyFile) adoptFirst(ctx context.Context) error {
 	first := ini.Default()
+	err := p.bus.Look(ctx, "panel.ini", func(v *act.View) error {
+		before, err := policy.LastAdopted(ctx, v)
+		first.NIS2 = before[nis2Key] == "on" // it was in force: adopt treats a change as any other
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("reading the policy that was in force: %w", err)
+	}
 	p.force.Store(&first)
 	p.adopt(ctx, p.watcher.Current())
 	return nil

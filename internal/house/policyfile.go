@@ -22,7 +22,8 @@ type policyFile struct {
 	bus     *act.Bus
 	sealer  *ledger.Sealer
 	log     *slog.Logger
-	force   atomic.Pointer[ini.Policy] // what the doors obey
+	force   atomic.Pointer[ini.Policy]  // what the doors obey
+	later   func(func(context.Context)) // runs in the background
 }
 
 // nis2Key cannot be set in the panel (SPEC L6).
@@ -79,8 +80,9 @@ func (p *policyFile) State() policy.State {
 func (p *policyFile) current() ini.Policy { return *p.force.Load() }
 
 // adopt puts a loaded policy on record and into force, in this order: what
-// weakens the log must be in the log first. Switching the NIS2 mode off waits
-// until its record is sealed, and witnessed where a witness is set up.
+// weakens the log must be in the log first. Switching the NIS2 mode off takes
+// effect when its record is sealed, and witnessed where a witness is set up;
+// the other keys need not wait for that.
 func (p *policyFile) adopt(ctx context.Context, l ini.Loaded) {
 	in := policy.Adopted{Source: string(l.Source)}
 	for _, f := range ini.Fields() {
@@ -91,15 +93,26 @@ func (p *policyFile) adopt(ctx context.Context, l ini.Loaded) {
 		p.log.Error("panel.ini could not be put on record; the policy before it stays in force", "error", err)
 		return
 	}
-	if p.current().NIS2 && !l.Policy.NIS2 && r.State != act.Unchanged {
-		if err := p.sealer.WaitFor(ctx, int64(r.Index), p.proof()); err != nil {
-			p.log.Error("the NIS2 mode stays on: the record of switching it off is not sealed yet", "error", err)
-			return
-		}
+	next := l.Policy
+	if p.current().NIS2 && !next.NIS2 {
+		next.NIS2 = true
+		p.later(func(ctx context.Context) { p.relax(ctx, int64(r.Index)) })
 	}
-	p.force.Store(&l.Policy)
+	p.force.Store(&next)
 	if len(l.Faults) > 0 {
 		p.log.Warn("panel.ini has faults", "sentence", l.Sentence(), "faults", l.Faults)
+	}
+}
+
+// relax switches the NIS2 mode off once the record of it is proved, if the
+// file still says so then.
+func (p *policyFile) relax(ctx context.Context, seq int64) {
+	if err := p.sealer.WaitFor(ctx, seq, p.proof()); err != nil {
+		p.log.Error("the NIS2 mode stays on: the record of switching it off is not proved yet", "error", err)
+		return
+	}
+	if l := p.watcher.Current(); !l.Policy.NIS2 {
+		p.force.Store(&l.Policy)
 	}
 }
 

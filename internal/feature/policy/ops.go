@@ -94,7 +94,7 @@ var Adopt = act.Change[Adopted, struct{}]{
 }
 
 func adopt(ctx context.Context, tx *act.Tx, in Adopted) (struct{}, error) {
-	old, err := values(ctx, &tx.View)
+	old, err := LastAdopted(ctx, &tx.View)
 	if err != nil {
 		return struct{}{}, err
 	}
@@ -149,7 +149,7 @@ func (p *Policy) check(in Value) error {
 }
 
 func wish(ctx context.Context, tx *act.Tx, in Value) (struct{}, error) {
-	old, err := values(ctx, &tx.View)
+	old, err := LastAdopted(ctx, &tx.View)
 	if err != nil {
 		return struct{}{}, err
 	}
@@ -180,7 +180,7 @@ func (p *Policy) show() act.Declaration {
 		Name: "policy.show", Doc: "Show what panel.ini says and what of it is in force.", Class: "panel", Roles: act.Admins | act.Auditor,
 		Target: target[struct{}],
 		Run: func(ctx context.Context, v *act.View, _ struct{}) (Shown, error) {
-			adopted, err := values(ctx, v)
+			adopted, err := LastAdopted(ctx, v)
 			if err != nil {
 				return Shown{}, err
 			}

@@ -9,8 +9,8 @@ import (
 	"hostward/internal/act"
 )
 
-// values returns what was adopted last.
-func values(ctx context.Context, v *act.View) (map[string]string, error) {
+// LastAdopted returns what the file said when it was last put on record.
+func LastAdopted(ctx context.Context, v *act.View) (map[string]string, error) {
 	all := map[string]string{}
 	err := v.Each(ctx, `SELECT name, value FROM policy_value WHERE policy_id = $1`, []any{only}, func(scan func(...any) error) error {
 		var name, value string
