@@ -205,10 +205,15 @@ func (e *Engine) settle(ctx context.Context, w *worker, objects []core.Ref, drif
 	steps, err := e.plan(ctx, w, objects)
 	if err == nil && len(steps) > 0 {
 		v.Steps = len(steps)
-		err = w.Hands.Do(ctx, steps)
-		left, planErr := e.plan(ctx, w, objects)
-		if err = errors.Join(err, planErr); len(left) > 0 {
+		doErr := w.Hands.Do(ctx, steps)
+		var left []host.Step
+		if left, err = e.plan(ctx, w, objects); len(left) > 0 {
 			v.State, v.Left = act.Drift, left[0].String()
+		}
+		if doErr != nil && v.State == act.InForce {
+			e.log.Warn("a step failed, and yet it is done", "control", w.Name, "error", doErr)
+		} else if doErr != nil {
+			err = errors.Join(doErr, err)
 		}
 	}
 	if err != nil {
