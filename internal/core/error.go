@@ -14,6 +14,7 @@ type Code string
 const (
 	Invalid         Code = "invalid"         // the input breaks a rule; Faults say which
 	Unauthenticated Code = "unauthenticated" // nobody is logged in, or the proof is wrong
+	Unproved        Code = "unproved"        // known and allowed, but not freshly enough proved (RFC 9470)
 	Denied          Code = "denied"          // known, but not allowed
 	NotFound        Code = "not-found"       // absent, or not yours: the two look the same
 	Conflict        Code = "conflict"        // the state forbids it: a name is taken, a key reused

@@ -3,8 +3,13 @@ package ini
 import (
 	"bytes"
 	"fmt"
+	"net/mail"
+	"net/url"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"hostward/internal/core"
 )
@@ -13,6 +18,7 @@ import (
 type Field struct {
 	Section, Key string
 	Accepted     string              // what may stand there, as half a sentence
+	Root         bool                // set in the file only: in the panel it would be a way around a door
 	Show         func(Policy) string // the value in force, as text for people and for comparing
 
 	set  func(*Policy, Entry) (accepted string) // "" when the value was taken
@@ -23,7 +29,7 @@ const acceptedSwitch = "on, yes, true or 1; off, no, false, none or 0"
 
 // Fields lists the keys that panel.ini may have, in the order of the manual.
 func Fields() []Field {
-	return []Field{
+	fields := []Field{
 		toggle("actionLog", "nis2compliant", func(p *Policy) *bool { return &p.NIS2 }),
 		toggle("actionLog", "api.includeImmutable", func(p *Policy) *bool { return &p.IncludeReads }),
 		toggle("actionLog", "syslog", func(p *Policy) *bool { return &p.Syslog }),
@@ -31,7 +37,20 @@ func Fields() []Field {
 		toggle("api", "enabled", func(p *Policy) *bool { return &p.APIEnabled }),
 		allowedField(),
 		dnsUpdateField(),
+		urlField(),
+		proxiesField(),
+		word("proxy", "header", ProxyHeaders, func(p *Policy) *string { return &p.ProxyHeader }),
+		line("mail", "server", "a host, or host:port", isHost, func(p *Policy) *string { return &p.Mail.Server }),
+		word("mail", "tls", MailTLS, func(p *Policy) *string { return &p.Mail.TLS }),
+		line("mail", "from", "an e-mail address", isAddress, func(p *Policy) *string { return &p.Mail.From }),
+		line("mail", "user", "a log-in name", isLine, func(p *Policy) *string { return &p.Mail.User }),
+		line("mail", "passwordFile", "the absolute path of a file", filepath.IsAbs, func(p *Policy) *string { return &p.Mail.PasswordFile }),
 	}
+	for i := range fields {
+		f := &fields[i]
+		f.Root = f.Key == "nis2compliant" || f.Section != "actionLog" && f.Section != "api"
+	}
+	return fields
 }
 
 // Name returns "[section] key".
@@ -78,12 +97,76 @@ func allowedField() Field {
 		Accepted: "addresses and networks, separated by commas or blanks; empty for nobody; no such line for everyone",
 		Show:     func(p Policy) string { return p.APIAllowed.String() },
 		set: func(p *Policy, e Entry) string {
-			list, wrong := parseAllowed(e.Text)
-			p.APIAllowed = list
-			return strings.Join(wrong, "; ")
+			list, accepted := parseNetworks(e.Text)
+			p.APIAllowed = Allowed{Networks: list}
+			return accepted
 		},
 		text: func(p Policy) (string, bool) { return p.APIAllowed.list(), !p.APIAllowed.Everyone },
 	}
+}
+
+func proxiesField() Field {
+	return Field{
+		Section: "proxy", Key: "trusted", Accepted: "addresses and networks, separated by commas or blanks",
+		Show: func(p Policy) string { return listed(p.Proxies) },
+		set: func(p *Policy, e Entry) (accepted string) {
+			p.Proxies, accepted = parseNetworks(e.Text)
+			return accepted
+		},
+		text: func(p Policy) (string, bool) { return listed(p.Proxies), p.Proxies != nil },
+	}
+}
+
+func urlField() Field {
+	const accepted = "https:// and a host name, with a port if it is not 443, and nothing behind it"
+	return line("panel", "url", accepted, func(text string) bool {
+		u, err := url.Parse(text)
+		return err == nil && u.Scheme == "https" && isHost(u.Host) && u.User == nil && strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == ""
+	}, func(p *Policy) *string { return &p.URL })
+}
+
+// word is a key that takes one of some words; the first is the default.
+func word(section, key string, words []string, at func(*Policy) *string) Field {
+	return Field{
+		Section: section, Key: key, Accepted: strings.Join(words, ", "), Show: func(p Policy) string { return *at(&p) },
+		set: func(p *Policy, e Entry) string {
+			i := slices.IndexFunc(words, func(w string) bool { return strings.EqualFold(w, e.Text) })
+			if i < 0 {
+				return "one of " + strings.Join(words, ", ")
+			}
+			*at(p) = words[i]
+			return ""
+		},
+		text: func(p Policy) (string, bool) { return *at(&p), true },
+	}
+}
+
+// line is a key that takes text of one form. Empty stands for absent.
+func line(section, key, accepted string, ok func(string) bool, at func(*Policy) *string) Field {
+	return Field{
+		Section: section, Key: key, Accepted: accepted, Show: func(p Policy) string { return *at(&p) },
+		set: func(p *Policy, e Entry) string {
+			if e.Text != "" && (!isLine(e.Text) || !ok(e.Text)) {
+				return accepted
+			}
+			*at(p) = e.Text
+			return ""
+		},
+		text: func(p Policy) (string, bool) { return *at(&p), *at(&p) != "" },
+	}
+}
+
+func isLine(text string) bool {
+	return len(text) <= 255 && !strings.ContainsFunc(text, unicode.IsControl)
+}
+
+var hostForm = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:[0-9]{1,5})?$`)
+
+func isHost(text string) bool { return hostForm.MatchString(text) }
+
+func isAddress(text string) bool {
+	a, err := mail.ParseAddress(text)
+	return err == nil && a.Address == text
 }
 
 func dnsUpdateField() Field {
@@ -127,6 +210,10 @@ func Decode(f *File) (Policy, []Note, core.Faults) {
 	d := decoder{policy: Default(), fields: Fields()}
 	for i, e := range f.entries {
 		d.entry(f, i, e)
+	}
+	server := slices.IndexFunc(f.entries, func(e Entry) bool { return strings.EqualFold(e.Section+"."+e.Key, "mail.server") })
+	if p := d.policy; p.Mail.Server != "" && !p.Mails() {
+		d.note(f.entries[server].Line, "no mail is sent until [mail] from and [panel] url stand in the file too")
 	}
 	return d.policy, d.notes, d.faults
 }
@@ -179,7 +266,7 @@ func (d *decoder) misuse(field Field, e Entry) string {
 // networkNotes points at addresses that look like networks.
 func (d *decoder) networkNotes(line int) {
 	for _, n := range d.policy.APIAllowed.Networks {
-		if addr := n.Addr(); n.IsSingleIP() && addr.Is4() && addr.As4()[3] == 0 {
+		if addr := n.First; addr == n.Last && addr.Is4() && addr.As4()[3] == 0 {
 			d.note(line, "%s is one address; its network is written %s/24", addr, addr)
 		}
 	}

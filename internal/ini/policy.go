@@ -1,7 +1,6 @@
 package ini
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -37,19 +36,49 @@ type Policy struct {
 	APIEnabled bool
 
 	// APIAllowed is "[api] allowedIPs": who may call the API. Addresses and
-	// networks (192.0.2.7, 192.0.2.0/24, 2001:db8::/32), separated by commas or
-	// blanks. Absent: everyone. Present but empty: nobody.
+	// networks in any form of core.ParseNetwork, separated by commas or blanks.
+	// Absent: everyone. Present but empty: nobody.
 	APIAllowed Allowed
 
 	// DNSUpdate is "[api] dnsUpdate", on or off, default: as "[api] enabled". It
 	// switches DNS UPDATE (RFC 2136) alone; allowedIPs holds for it in any case.
 	DNSUpdate Switch
+
+	// URL is "[panel] url": how people reach the panel, such as
+	// https://panel.example.org:8443. Links in mails begin with it, and passkeys
+	// belong to its host name. Default: none; then no mail carries a link, and
+	// passkeys belong to the name that the browser called.
+	URL string
+
+	// Proxies is "[proxy] trusted": the reverse proxies whose word about the
+	// client's address is believed. Default: nobody's.
+	Proxies []core.Network
+
+	// ProxyHeader is "[proxy] header": where they say it, X-Forwarded-For
+	// (default), Forwarded (RFC 7239) or X-Real-IP. The other two are not looked at.
+	ProxyHeader string
+
+	// Mail is the section [mail]: which server takes what the panel sends.
+	Mail Mail
 }
+
+// Mail is how the panel sends mail. Without a Server it sends none.
+type Mail struct {
+	Server       string // "server": host or host:port
+	TLS          string // "tls": starttls, implicit, or none (for a server on this machine only)
+	From         string // "from": address of the sender
+	User         string // "user": log-in name at the server; default: none
+	PasswordFile string // "passwordFile": file that holds its password
+}
+
+// Mails reports whether the panel sends mail: it knows a server, who it is, and
+// what links begin with.
+func (p Policy) Mails() bool { return p.Mail.Server != "" && p.Mail.From != "" && p.URL != "" }
 
 // Allowed is a list of networks, or everyone. The zero Allowed is nobody.
 type Allowed struct {
 	Everyone bool
-	Networks []netip.Prefix
+	Networks []core.Network
 }
 
 // Switch is on, off, or left to another key.
@@ -62,9 +91,15 @@ const (
 	Off   Switch = "off"
 )
 
+// Words that keys accept, the default first.
+var (
+	ProxyHeaders = []string{"X-Forwarded-For", "Forwarded", "X-Real-IP"}
+	MailTLS      = []string{"starttls", "implicit", "none"}
+)
+
 // Default is the policy of an empty file.
 func Default() Policy {
-	return Policy{SyslogFacility: "local0", APIEnabled: true, APIAllowed: Allowed{Everyone: true}}
+	return Policy{SyslogFacility: "local0", APIEnabled: true, APIAllowed: Allowed{Everyone: true}, ProxyHeader: ProxyHeaders[0], Mail: Mail{TLS: MailTLS[0]}}
 }
 
 // Locked is the policy when the file is broken and none was ever good: Default
@@ -106,8 +141,7 @@ func (p Policy) allowed(addr netip.Addr) error {
 // Contains reports whether addr is in the list. An IPv4 address counts as
 // itself also where it comes mapped into IPv6, and a zone does not count.
 func (a Allowed) Contains(addr netip.Addr) bool {
-	addr = addr.Unmap().WithZone("")
-	return a.Everyone || slices.ContainsFunc(a.Networks, func(n netip.Prefix) bool { return n.Contains(addr) })
+	return a.Everyone || slices.ContainsFunc(a.Networks, func(n core.Network) bool { return n.Contains(addr) })
 }
 
 // String returns the list as it would stand in the file, "everyone" or "nobody".
@@ -121,53 +155,27 @@ func (a Allowed) String() string {
 	return a.list()
 }
 
-func (a Allowed) list() string {
-	texts := make([]string, len(a.Networks))
-	for i, n := range a.Networks {
+func (a Allowed) list() string { return listed(a.Networks) }
+
+func listed(networks []core.Network) string {
+	texts := make([]string, len(networks))
+	for i, n := range networks {
 		texts[i] = n.String()
-		if n.IsSingleIP() {
-			texts[i] = n.Addr().String()
-		}
 	}
 	return strings.Join(texts, ", ")
 }
 
-// parseAllowed reads the list. Every wrong item is named.
-func parseAllowed(text string) (a Allowed, wrong []string) {
-	for item := range strings.FieldsFuncSeq(text, func(c rune) bool { return strings.ContainsRune(", \t\r\n", c) }) {
-		network, accepted := parseNetwork(item)
-		if accepted != "" {
-			wrong = append(wrong, fmt.Sprintf("%q: %s", item, accepted))
-			continue
-		}
-		if !slices.Contains(a.Networks, network) {
-			a.Networks = append(a.Networks, network)
+// parseNetworks reads a list. Every wrong item is named.
+func parseNetworks(text string) (list []core.Network, accepted string) {
+	var wrong core.Faults
+	for _, n := range core.ParseNetworks(&wrong, "", text) {
+		if !slices.Contains(list, n) {
+			list = append(list, n)
 		}
 	}
-	return a, wrong
-}
-
-const acceptedNetwork = "an address or a network such as 192.0.2.7, 192.0.2.0/24, 2001:db8::1 or 2001:db8::/32"
-
-// parseNetwork reads one item. Bits behind the mask are refused, since nobody
-// can say whether the host or the whole network was meant.
-func parseNetwork(item string) (n netip.Prefix, accepted string) {
-	if !strings.Contains(item, "/") {
-		addr, err := netip.ParseAddr(item)
-		if err != nil || addr.Zone() != "" {
-			return n, acceptedNetwork
-		}
-		addr = addr.Unmap()
-		return netip.PrefixFrom(addr, addr.BitLen()), ""
+	var said []string
+	for _, f := range wrong {
+		said = append(said, `"`+f.Value+`": `+f.Accepted)
 	}
-	n, err := netip.ParsePrefix(item)
-	switch {
-	case err != nil:
-		return n, acceptedNetwork
-	case n.Addr().Is4In6():
-		return n, "an IPv4 network in its own form, such as 192.0.2.0/24"
-	case n.Masked() != n:
-		return n, fmt.Sprintf("write %s for the network or %s for the one address", n.Masked(), n.Addr())
-	}
-	return n, ""
+	return list, strings.Join(said, "; ")
 }

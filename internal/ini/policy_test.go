@@ -38,17 +38,39 @@ syslogFacility = "LOCAL3"
 enabled = 0
 allowedIPs = 192.0.2.7,198.51.100.0/24  2001:db8::/32 ::ffff:203.0.113.9
 dnsUpdate = on
+[panel]
+url = "https://panel.example.org:8443"
+[proxy]
+trusted = 127.0.0.1 10.0.0.0/8
+header = forwarded
+[mail]
+server = mail.example.org:587
+tls = implicit
+from = panel@example.org
+user = panel
+passwordFile = /etc/hostward/mail.password
 `)
 	want := ini.Policy{
 		NIS2: true, IncludeReads: true, Syslog: true, SyslogFacility: "local3", DNSUpdate: ini.On,
-		APIAllowed: ini.Allowed{Networks: []netip.Prefix{
-			netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("198.51.100.0/24"),
-			netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("203.0.113.9/32"),
-		}},
+		APIAllowed: ini.Allowed{Networks: networks(t, "192.0.2.7", "198.51.100.0/24", "2001:db8::/32", "203.0.113.9")},
+		URL:        "https://panel.example.org:8443", Proxies: networks(t, "127.0.0.1", "10.0.0.0/8"), ProxyHeader: "Forwarded",
+		Mail: ini.Mail{Server: "mail.example.org:587", TLS: "implicit", From: "panel@example.org", User: "panel", PasswordFile: "/etc/hostward/mail.password"},
 	}
-	if d := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Prefix{})); d != "" {
+	if d := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); d != "" {
 		t.Error(d)
 	}
+}
+
+func networks(t *testing.T, texts ...string) (list []core.Network) {
+	t.Helper()
+	for _, text := range texts {
+		n, err := core.ParseNetwork(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, n)
+	}
+	return list
 }
 
 func TestEveryWordForOff(t *testing.T) {
@@ -105,8 +127,8 @@ func TestWrongValuesAreFaults(t *testing.T) {
 		"[API]\nenabled = off":                    "written [api] enabled, in just these letters",
 		"[api]\nAllowedIps = 192.0.2.1":           "written [api] allowedIPs, in just these letters",
 		"[api]\nallowedIPs = 192.0.2.1/24":        "write 192.0.2.0/24 for the network or 192.0.2.1 for the one address",
-		"[api]\nallowedIPs = 192.0.2":             `"192.0.2": an address or a network such as`,
-		"[api]\nallowedIPs = 192.0.2.*":           "an address or a network",
+		"[api]\nallowedIPs = 192.0.2":             `"192.0.2": an address or a network`,
+		"[api]\nallowedIPs = 192.*.2.1":           "stars for whole parts",
 		"[api]\nallowedIPs = example.org, ::1":    `"example.org": an address`,
 		"[api]\nallowedIPs = fe80::1%eth0":        "an address or a network",
 		"[api]\nallowedIPs = ::ffff:10.0.0.0/104": "an IPv4 network in its own form",
@@ -149,7 +171,7 @@ func TestDiffNamesOldAndNewTexts(t *testing.T) {
 
 func TestTextReadsBackAsTheSamePolicy(t *testing.T) {
 	for _, file := range []string{
-		"", "[api]\nallowedIPs =", "[api]\nallowedIPs = ::/0, 10.1.2.3 10.0.0.0/8\ndnsUpdate = off",
+		"", "[panel]\nurl=https://panel.example.org\n[proxy]\ntrusted=::1\nheader=X-Real-IP\n[mail]\nserver=localhost\nfrom=a@b.example\ntls=none", "[api]\nallowedIPs =", "[api]\nallowedIPs = ::/0, 10.1.2.3 10.0.0.0/8\ndnsUpdate = off",
 		"[actionLog]\nnis2compliant=1\nsyslog=1\nsyslogFacility=mail\n[api]\nenabled=off",
 	} {
 		p := read(t, file)
