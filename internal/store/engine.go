@@ -25,6 +25,8 @@ type engine interface {
 	aborts(err error) bool
 	words() words
 	catalog(ctx context.Context, r Reader) (catalog, error)
+	// scrub writes every table anew, without what was deleted or replaced.
+	scrub(ctx context.Context) error
 	// triggers that a declared table must have.
 	triggers(d declaration) []trigger
 }

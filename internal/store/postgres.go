@@ -78,6 +78,11 @@ func (p *post) close() error {
 	return p.pool.Close()
 }
 
+func (p *post) scrub(ctx context.Context) error {
+	_, err := p.pool.ExecContext(ctx, `VACUUM (FULL)`)
+	return err
+}
+
 func (p *post) holder(ctx context.Context) string {
 	const q = `SELECT coalesce(l.holder, 'another process') FROM pg_locks AS k LEFT JOIN store_lease AS l ON true
 		WHERE k.locktype = 'advisory' AND k.granted AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database())

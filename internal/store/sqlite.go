@@ -145,6 +145,28 @@ func (l *lite) close() error {
 	return l.pool.Close()
 }
 
+// scrub copies the database into its log and from there over the old file, which
+// leaves the log empty.
+func (l *lite) scrub(ctx context.Context) error {
+	db, err := l.connect(writerPragmas+"&_pragma=secure_delete(ON)", 2)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	if _, err := db.ExecContext(ctx, `VACUUM`); err != nil {
+		return err
+	}
+	var busy, log, done int
+	if err := db.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &log, &done); err != nil {
+		return err
+	}
+	if busy != 0 {
+		return errors.New("the database is being read, so that its log could not be emptied")
+	}
+	return nil
+}
+
 func (l *lite) lockPath() string {
 	return strings.TrimSuffix(l.path, filepath.Ext(l.path)) + ".lock"
 }

@@ -126,6 +126,12 @@ func (s *Store) forget(w *Writer) {
 	}
 }
 
+// Scrub writes the database anew, so that nothing that was deleted or replaced is
+// left in its files: for values that should never have been in them. It waits for
+// no reader and takes time and room like a copy. On PostgreSQL the server's own
+// log (WAL) keeps what it holds until the server recycles it.
+func (s *Store) Scrub(ctx context.Context) error { return s.engine.scrub(ctx) }
+
 // Close gives the lease back and closes every connection.
 func (s *Store) Close() error {
 	var err error
