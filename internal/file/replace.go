@@ -12,7 +12,20 @@ import (
 // content and the name are durable; on an error, and after a crash at any
 // point, path still has its old content or is still absent.
 func Replace(path string, data []byte, perm fs.FileMode) error {
-	return replace(path, data, perm, nil)
+	return replace(path, perm, nil, whole(data))
+}
+
+// ReplaceWith is Replace for a file that is too large to be had in memory: write
+// fills it.
+func ReplaceWith(path string, perm fs.FileMode, write func(*os.File) error) error {
+	return replace(path, perm, nil, write)
+}
+
+func whole(data []byte) func(*os.File) error {
+	return func(f *os.File) error {
+		_, err := f.Write(data)
+		return err
+	}
 }
 
 // ReplaceLike is Replace for a file that people own: it keeps mode and owner of
@@ -24,15 +37,15 @@ func ReplaceLike(path string, data []byte, perm fs.FileMode) error {
 	}
 	old, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return replace(path, data, perm, nil)
+		return replace(path, perm, nil, whole(data))
 	}
 	if err != nil {
 		return fmt.Errorf("replacing %s: %w", path, err)
 	}
-	return replace(path, data, old.Mode().Perm(), old)
+	return replace(path, old.Mode().Perm(), old, whole(data))
 }
 
-func replace(path string, data []byte, perm fs.FileMode, like fs.FileInfo) (err error) {
+func replace(path string, perm fs.FileMode, like fs.FileInfo, write func(*os.File) error) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("replacing %s: %w", path, err)
@@ -47,7 +60,7 @@ func replace(path string, data []byte, perm fs.FileMode, like fs.FileInfo) (err 
 			_ = os.Remove(f.Name())
 		}
 	}()
-	if err := fill(f, data, perm, like); err != nil {
+	if err := fill(f, perm, like, write); err != nil {
 		return errors.Join(err, f.Close())
 	}
 	if err := f.Close(); err != nil {
@@ -61,7 +74,7 @@ func replace(path string, data []byte, perm fs.FileMode, like fs.FileInfo) (err 
 	return syncDir(filepath.Dir(path))
 }
 
-func fill(f *os.File, data []byte, perm fs.FileMode, like fs.FileInfo) error {
+func fill(f *os.File, perm fs.FileMode, like fs.FileInfo, write func(*os.File) error) error {
 	if err := f.Chmod(perm); err != nil {
 		return err
 	}
@@ -70,10 +83,59 @@ func fill(f *os.File, data []byte, perm fs.FileMode, like fs.FileInfo) error {
 			return err
 		}
 	}
-	if _, err := f.Write(data); err != nil {
+	if err := write(f); err != nil {
 		return err
 	}
 	return f.Sync()
+}
+
+// Move renames a file durably, replacing what stands at the new name, and
+// overwrites the bytes of that: they were a key, as likely as not. Overwriting
+// reaches them only where the file system writes in place.
+func Move(from, to string) error {
+	old, err := os.OpenFile(to, os.O_WRONLY, 0)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("moving %s: %w", from, err)
+	}
+	if err := os.Rename(from, to); err != nil {
+		return errors.Join(err, closed(old))
+	}
+	return errors.Join(syncDir(filepath.Dir(to)), erased(old))
+}
+
+func closed(f *os.File) error {
+	if f == nil {
+		return nil
+	}
+	return f.Close()
+}
+
+// erased overwrites an open file and closes it.
+func erased(f *os.File) error {
+	if f == nil {
+		return nil
+	}
+	info, err := f.Stat()
+	if err == nil {
+		_, err = f.WriteAt(make([]byte, info.Size()), 0)
+	}
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// Destroy overwrites a file and removes it; an absent one is no error. See Move
+// about overwriting.
+func Destroy(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = erased(f)
+	}
+	if err != nil {
+		return fmt.Errorf("destroying: %w", err)
+	}
+	return Remove(path)
 }
 
 // Remove removes path durably. An absent file is no error.
