@@ -45,6 +45,9 @@ type Config struct {
 	// RecordReads reports whether every read is to be recorded (SPEC L6,
 	// [actionLog] api.includeImmutable).
 	RecordReads func() bool
+	// Admit returns an error when the actor may not act from where he is (SPEC
+	// A1). It is asked for accounts alone, before every operation. Nil: everyone may.
+	Admit func(ctx context.Context, v *View, a Actor) error
 	// Holds returns an error when the actor of a long call is no longer who he was
 	// when it began: his session ended, his token was revoked, his account closed.
 	// Nil: nobody asks.
@@ -174,10 +177,10 @@ func (b *Bus) input(op *Op, c Call) (any, error) {
 
 // change prepares outside the transaction, then queues for the writer.
 func (b *Bus) change(ctx context.Context, op *Op, c Call, in any) (Result, error) {
-	if op.Confirm && !c.Confirmed && !c.Preview {
-		return b.refused(ctx, c, op, nil, core.Errorf(core.Unconfirmed, "%s cannot be taken back lightly: confirm it", op.Name))
+	if op.unconfirmed(c) {
+		return b.refused(ctx, c, op, nil, errUnconfirmed(op))
 	}
-	if c.Actor.Role == Stranger {
+	if c.Actor.Role&outside != 0 {
 		if c.Key = ""; c.Preview { // a key belongs to an actor, and a stranger is nobody
 			return b.refused(ctx, c, op, nil, core.Errorf(core.Denied, "there is no preview before you have logged in: it would try a password and leave no trace"))
 		}
@@ -200,6 +203,12 @@ func (b *Bus) change(ctx context.Context, op *Op, c Call, in any) (Result, error
 		r.State = b.wake(ctx, op, r)
 	}
 	return r, nil
+}
+
+func (o *Op) unconfirmed(c Call) bool { return o.Confirm && !c.Confirmed && !c.Preview }
+
+func errUnconfirmed(op *Op) error {
+	return core.Errorf(core.Unconfirmed, "%s cannot be taken back lightly: confirm it", op.Name)
 }
 
 // repeated reports whether the call's key was used before: then there is

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"hostward/internal/core"
 	"hostward/internal/ledger"
@@ -40,17 +41,78 @@ func (b *Bus) ownerOf(ctx context.Context, v *View, ref core.Ref) (string, error
 // authorize finds the target, its owner, and whether the actor may. An object
 // outside the actor's scope does not exist for him; the record says the truth.
 func (b *Bus) authorize(ctx context.Context, v *View, op *Op, c Call, in any) (core.Ref, string, error) {
-	if c.Actor.Role&(op.Roles|System) == 0 {
-		if c.Actor.Role == Stranger || c.Actor.Role == 0 {
-			return core.Ref{}, "", core.Errorf(core.Unauthenticated, "log in to do this")
-		}
-		return core.Ref{}, "", core.Errorf(core.Denied, "%s is for %s", op.Name, op.Roles)
+	if err := b.admit(ctx, v, op, c.Actor); err != nil {
+		return core.Ref{}, "", err
 	}
 	target, owner, err := b.aim(ctx, v, op, c.Actor, in)
 	if err == nil {
-		err = b.fresh(v, op, c.Actor)
+		err = granted(op, c.Actor, target)
+	}
+	if err == nil {
+		err = fresh(v.now, op, c)
 	}
 	return target, owner, hidden(op, c.Actor, err)
+}
+
+// admit looks at who asks and from where, before anything about the object.
+func (b *Bus) admit(ctx context.Context, v *View, op *Op, a Actor) error {
+	switch {
+	case op.takes(a):
+		return b.from(ctx, v, a)
+	case a.Role == Stranger || a.Role == 0:
+		return core.Errorf(core.Unauthenticated, "log in to do this")
+	case a.Role == Entrant:
+		return core.Errorf(core.Unauthenticated, "finish logging in first: one step is left")
+	}
+	return core.Errorf(core.Denied, "%s is for %s", op.Name, op.Roles&^Entrant)
+}
+
+// takes reports whether the operation is for the actor's role, and for the step
+// at which he is.
+func (o *Op) takes(a Actor) bool {
+	return a.Role&(o.Roles|System) != 0 && (a.Role != Entrant || o.Step == "" || o.Step == a.Step)
+}
+
+// from asks whether somebody, and who acts as him, may act from where he is.
+func (b *Bus) from(ctx context.Context, v *View, a Actor) error {
+	for who := &a; who != nil && who.Kind == "account" && b.with.Admit != nil; who = who.By {
+		if err := b.with.Admit(ctx, v, *who); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// granted holds a token to its grants. A call without a target reaches all that
+// the owner has, so a grant for one object is not enough for it.
+func granted(op *Op, a Actor, target core.Ref) error {
+	if a.Grants == nil || slices.ContainsFunc(a.Grants, func(g Grant) bool { return g.covers(op, target) }) {
+		return nil
+	}
+	return core.Errorf(core.Denied, "this token has no grant for %s here", op.Name)
+}
+
+// fresh wants a proof that is new enough (SPEC A7). Who acts as somebody else
+// has none to give. A token is held to what it was made for: its owner proved
+// himself when he granted it the operation by name. The local socket and jobs
+// have nothing to show: who reaches them has proved himself to the system. What
+// would happen may be looked at before.
+func fresh(now time.Time, op *Op, c Call) error {
+	a := c.Actor
+	switch {
+	case op.Proof == 0 || a.Kind != "account":
+		return nil
+	case a.By != nil:
+		return core.Errorf(core.Denied, "%s is for the person himself, not for who acts as him", op.Name)
+	case a.Grants != nil:
+		if slices.ContainsFunc(a.Grants, func(g Grant) bool { return g.Action == op.Name }) {
+			return nil
+		}
+		return core.Errorf(core.Denied, "a token calls %s only when it was granted by this very name", op.Name)
+	case !c.Preview && !a.Proved(now, op.Proof):
+		return core.Errorf(core.Unproved, "prove once more who you are: %s asks for it within the last %d minutes", op.Name, int(op.Proof.Minutes()))
+	}
+	return nil
 }
 
 // aim finds the target and its owner, and whether it is within the scope.
@@ -92,15 +154,6 @@ func (b *Bus) inside(ctx context.Context, v *View, a Actor, owner string) (bool,
 	}
 	above, err := b.with.Scope(ctx, v, owner)
 	return slices.Contains(above, a.Tenant), err
-}
-
-// fresh wants a second factor that is new enough. The local socket and jobs
-// have none to show: who reaches them has proved himself to the system.
-func (b *Bus) fresh(v *View, op *Op, a Actor) error {
-	if op.Proof == 0 || a.Kind != "account" || v.now.Sub(a.Proof) <= op.Proof {
-		return nil
-	}
-	return core.Errorf(core.Denied, "prove once more who you are: %s asks for it within the last %s", op.Name, op.Proof)
 }
 
 // gate decides over what is about to be committed, not over what the feature

@@ -21,7 +21,10 @@ import (
 //
 //	json:"name"   doc:"sentence"
 //	rule:"required,min=1,max=255,enum=a|b"   (min and max: length of text and lists, value of numbers)
-//	form:"textarea|file|password|hidden"     how the web shows it
+//	form:"textarea|file|password|hidden"     how the web shows it; also: new-password
+//	                                         (with a judgement while one types), passkey
+//	                                         (filled in by the browser), device (by its cookie)
+//	ask:"login.challenge"                    query whose answer a passkey is asked with
 //	cli:"arg"                                a positional argument of the CLI
 type Param struct {
 	Name, Doc  string
@@ -29,7 +32,7 @@ type Param struct {
 	Required   bool
 	Min, Max   int      // 0: no limit of its own (text: 4096 bytes)
 	Enum       []string // nil: free
-	Form       string
+	Form, Ask  string
 	Positional bool
 	Fields     []Param // of the members of objects
 
@@ -61,7 +64,7 @@ func params(t reflect.Type) ([]Param, error) {
 
 func param(f reflect.StructField) (Param, error) {
 	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-	p := Param{Name: name, Doc: f.Tag.Get("doc"), Form: f.Tag.Get("form"), Positional: f.Tag.Get("cli") == "arg", index: f.Index}
+	p := Param{Name: name, Doc: f.Tag.Get("doc"), Form: f.Tag.Get("form"), Ask: f.Tag.Get("ask"), Positional: f.Tag.Get("cli") == "arg", index: f.Index}
 	if name == "" || p.Doc == "" {
 		return p, fmt.Errorf("field %s needs a json name and a doc sentence", f.Name)
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"hostward/internal/core"
 )
@@ -18,6 +19,8 @@ import (
 type Job[I any] struct {
 	Name, Doc, Class string
 	Roles            Role
+	Proof            time.Duration
+	Confirm          bool
 	Serves           []string
 	Sample           I
 	Target           func(ctx context.Context, v *View, in *I) (core.Ref, error)
@@ -36,7 +39,7 @@ type Jobs interface {
 
 func (j Job[I]) declare() *Op {
 	op := describe[I, any](j.Name, j.Doc, j.Class, "job", j.Roles, j.Sample, j.Target)
-	op.Serves = j.Serves
+	op.Proof, op.Confirm, op.Serves = j.Proof, j.Confirm, j.Serves
 	if j.Run != nil {
 		op.job = func(ctx context.Context, w *Work, in any) (string, error) { return j.Run(ctx, w, *in.(*I)) }
 	}
@@ -57,6 +60,9 @@ func (w *Work) Do(ctx context.Context, c Call) (Result, error) {
 	return w.bus.Do(ctx, c)
 }
 
+// Bus is for steps that belong to nobody, called as the system.
+func (w *Work) Bus() *Bus { return w.bus }
+
 // Progress says how far the work is.
 func (w *Work) Progress(done, total int64) {
 	w.done.Store(done)
@@ -74,6 +80,9 @@ var errCancelled = core.Errorf(core.Conflict, "the job was cancelled")
 
 // begin starts a job: the right first, then its record, then the work.
 func (b *Bus) begin(ctx context.Context, op *Op, c Call, in any) (Result, error) {
+	if op.unconfirmed(c) {
+		return b.refused(ctx, c, op, nil, errUnconfirmed(op))
+	}
 	var tenant string
 	err := b.snapshot(ctx, c.Actor, func(v *View) (err error) {
 		_, tenant, err = b.authorize(ctx, v, op, c, in)

@@ -20,9 +20,10 @@ type Change[I, O any] struct {
 	Doc     string        // one sentence, for help, OpenAPI and forms
 	Class   string        // log class: "dns", "authentication", "account", "panel", "log"
 	Roles   Role          // who may call it on the objects in his scope
+	Step    string        // an Entrant calls it at this step only; "": at each
 	Must    []string      // a success records each of these events
 	May     []string      // and nothing besides these
-	Proof   time.Duration // how fresh the second factor must be; 0: none asked
+	Proof   time.Duration // how fresh the proof of who he is must be; 0: none asked
 	Confirm bool          // dangerous: faces ask first, Call.Confirmed must be set
 	Reveals bool          // the output holds a secret that is shown once
 	Wakes   []string      // controls to bring up to date after commit
@@ -45,6 +46,7 @@ type Change[I, O any] struct {
 type Query[I, O any] struct {
 	Name, Doc, Class string
 	Roles            Role
+	Step             string
 	Logged           bool // its record is durable before the answer leaves
 	Serves           []string
 	Sample           I
@@ -95,6 +97,7 @@ type Page struct {
 	Roles    Role
 	Template fs.FS  // holds File
 	File     string // "page/zone.html"
+	Answer   string // a change that reveals something: this page shows its output, once, as Get "answer"
 	// Calls lists the queries to run in one View, by name for the template,
 	// from the path's parameters and the query string.
 	Calls func(path map[string]string, query url.Values) map[string]Call
@@ -108,6 +111,7 @@ type Op struct {
 	Name, Doc, Class string
 	Method           string // "change", "query", "stream", "job"
 	Roles            Role
+	Step             string
 	Must, May        []string
 	Proof            time.Duration
 	Confirm          bool
@@ -144,7 +148,7 @@ func (o *Op) secretive() bool {
 
 func (c Change[I, O]) declare() *Op {
 	op := describe[I, O](c.Name, c.Doc, c.Class, "change", c.Roles, c.Sample, c.Target)
-	op.Must, op.May, op.Proof, op.Confirm, op.Reveals = c.Must, c.May, c.Proof, c.Confirm, c.Reveals
+	op.Step, op.Must, op.May, op.Proof, op.Confirm, op.Reveals = c.Step, c.Must, c.May, c.Proof, c.Confirm, c.Reveals
 	op.Wakes, op.Serves = c.Wakes, c.Serves
 	if c.Prepare != nil {
 		op.prepare = func(ctx context.Context, v *View, in any) error { return c.Prepare(ctx, v, in.(*I)) }
@@ -157,7 +161,7 @@ func (c Change[I, O]) declare() *Op {
 
 func (q Query[I, O]) declare() *Op {
 	op := describe[I, O](q.Name, q.Doc, q.Class, "query", q.Roles, q.Sample, q.Target)
-	op.Logged, op.Serves = q.Logged, q.Serves
+	op.Step, op.Logged, op.Serves = q.Step, q.Logged, q.Serves
 	if q.Run != nil {
 		op.run = func(ctx context.Context, tx *Tx, in any) (any, error) { return q.Run(ctx, &tx.View, *in.(*I)) }
 	}

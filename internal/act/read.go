@@ -115,6 +115,9 @@ func (b *Bus) pageQuery(ctx context.Context, v *View, c Call) (*Op, Result, erro
 func (b *Bus) Find(ctx context.Context, actor Actor, text string, most int) (map[core.Ref]string, error) {
 	found := map[core.Ref]string{}
 	err := b.snapshot(ctx, actor, func(v *View) error {
+		if err := b.from(ctx, v, actor); err != nil {
+			return err
+		}
 		for _, k := range b.with.Registry.Kinds() {
 			if k.Find == nil {
 				continue
@@ -137,7 +140,7 @@ func (b *Bus) Find(ctx context.Context, actor Actor, text string, most int) (map
 
 // May reports whether the actor's role may call the operation at all: faces
 // use it to leave out what would be refused anyway.
-func (b *Bus) May(a Actor, op *Op) bool { return a.Role&op.Roles != 0 }
+func (b *Bus) May(a Actor, op *Op) bool { return a.Role&op.Roles != 0 && op.takes(a) }
 
 // Flow is what a stream's Run works with.
 type Flow struct {

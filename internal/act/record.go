@@ -39,7 +39,7 @@ func (b *Bus) failure(r *request, started *ledger.Entry, err error) *ledger.Entr
 	started.Events = nil
 	outcome(started, err)
 	started.Tenant = whose(started.Tenant, r.call.Actor, err)
-	if r.call.Actor.Role == Stranger && !b.limiter.exact(started, started.Time) {
+	if r.call.Actor.Role&outside != 0 && !b.limiter.exact(started, started.Time) {
 		return nil
 	}
 	return started
@@ -100,7 +100,7 @@ func (b *Bus) refused(ctx context.Context, c Call, op *Op, in any, err error) (R
 	}
 	outcome(e, err)
 	e.Tenant = whose(e.Tenant, c.Actor, err)
-	if c.Actor.Role == Stranger && !b.limiter.exact(e, now) {
+	if c.Actor.Role&outside != 0 && !b.limiter.exact(e, now) {
 		return Result{}, err // counted; written with the others of its kind
 	}
 	r, werr := b.submit(context.WithoutCancel(ctx), &request{entry: e, call: c, op: op})

@@ -59,10 +59,14 @@ const uploadLife = time.Hour
 // Upload spools r outside any transaction and returns its handle. Only the
 // actor who sent it can use it, within the hour.
 func (b *Bus) Upload(ctx context.Context, actor Actor, r io.Reader) (string, error) {
-	if actor.Role == Stranger {
+	if actor.Role&outside != 0 {
 		return "", core.Errorf(core.Unauthenticated, "log in before you send a file")
 	}
-	if err := b.roomFor(actor); err != nil {
+	err := b.snapshot(ctx, actor, func(v *View) error { return b.from(ctx, v, actor) })
+	if err == nil {
+		err = b.roomFor(actor)
+	}
+	if err != nil {
 		_, err = b.refused(ctx, Call{Op: "upload", Actor: actor}, nil, nil, err)
 		return "", err
 	}
