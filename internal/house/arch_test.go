@@ -64,7 +64,7 @@ var rooms = []room{
 	// The log's own feature shows what the ledger keeps; it still changes nothing.
 	{dir: "internal/feature/actionlog", ours: []string{"core", "act", "ledger"}, bans: hands},
 	{dir: "internal/feature/*", ours: []string{"core", "act", "control", "host", "rr"}, bans: hands},
-	{dir: "internal/adapter/*", ours: []string{"core", "ini", "keeper", "ledger", "act"}},
+	{dir: "internal/adapter/*", ours: []string{"core", "file", "ini", "keeper", "ledger", "act"}},
 	{dir: "internal/face/*", ours: []string{"core", "act"}, bans: map[string]string{
 		"database/sql": "a face has nothing but the bus"}},
 	{dir: "internal/house", ours: []string{"*"}},
@@ -73,11 +73,16 @@ var rooms = []room{
 
 // elsewhere lists third-party modules that belong to one edge of the house.
 var elsewhere = map[string]struct{ rooms, why string }{
-	"modernc.org/sqlite":      {"internal/store", "one room knows the database engines"},
-	"github.com/jackc/pgx/":   {"internal/store", "one room knows the database engines"},
-	"github.com/miekg/dns":    {"internal/rr", "the DNS library stays behind internal/rr, so that another can take its place"},
-	"github.com/spf13/cobra":  {"internal/face/cli cmd/hostward", "only the CLI knows its library"},
-	"golang.org/x/mod/sumdb/": {"internal/ledger internal/keeper internal/witness internal/house", "tree arithmetic stays in the log's rooms"},
+	"modernc.org/sqlite":            {"internal/store", "one room knows the database engines"},
+	"github.com/jackc/pgx/":         {"internal/store", "one room knows the database engines"},
+	"github.com/go-webauthn/":       {"internal/adapter/passkey", "WebAuthn stays behind internal/adapter/passkey"},
+	"github.com/pquerna/otp":        {"internal/keeper", "only the keeper sees a seed"},
+	"github.com/ccojocar/zxcvbn-go": {"internal/adapter/strength", "word lists stay behind internal/adapter/strength"},
+	"github.com/FastFilter/":        {"internal/adapter/breach", "the filter stays behind internal/adapter/breach"},
+	"github.com/boombuler/":         {"internal/face/web", "only a page draws a QR code"},
+	"github.com/miekg/dns":          {"internal/rr", "the DNS library stays behind internal/rr, so that another can take its place"},
+	"github.com/spf13/cobra":        {"internal/face/cli cmd/hostward", "only the CLI knows its library"},
+	"golang.org/x/mod/sumdb/":       {"internal/ledger internal/keeper internal/witness internal/house", "tree arithmetic stays in the log's rooms"},
 }
 
 const module = "hostward/"

@@ -2,9 +2,9 @@ package house
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"hostward/internal/act"
@@ -18,11 +18,11 @@ import (
 func (h *House) Web(version string) (http.Handler, error) {
 	panel, err := web.New(web.Config{
 		Registry: h.Registry, Bus: h.Bus, Clock: h.Clock, Logger: h.Log, Version: version,
-		Session: func(ctx context.Context, token core.Secret) (act.Actor, error) {
-			return h.features.login.Session(ctx, h.Bus, token)
+		Session: func(ctx context.Context, token core.Secret, use bool) (act.Actor, error) {
+			return h.features.login.Session(ctx, h.Bus, token, use)
 		},
 		Ready: h.ready, Ledger: h.seal,
-		Login: "login.enter", Setup: "login.setup", Logout: "session.end", Record: "/log/{id}", Browser: "/log",
+		Login: "login.enter", Setup: "login.setup", Logout: "session.end", Leave: "session.leave", Prove: "session.prove", Step: "/step", Ways: h.ways, Record: "/log/{id}", Browser: "/log",
 	})
 	if err != nil {
 		return nil, err
@@ -35,7 +35,29 @@ func (h *House) Web(version string) (http.Handler, error) {
 	mux.Handle(rest.Base+"/", api)
 	mux.Handle("/", panel)
 	h.health(mux, version)
-	return mux, nil
+	return h.behind(mux), nil
+}
+
+// ways are the fields of session.prove that somebody can use: his second factors,
+// or his password where he has none.
+func (h *House) ways(ctx context.Context, a act.Actor) []string {
+	var have []string
+	err := h.Bus.Look(ctx, "ways", func(v *act.View) (err error) {
+		have, err = h.features.factors.Methods(ctx, v, a.ID)
+		return err
+	})
+	if err != nil {
+		h.Log.Error("nobody can tell how somebody proves who he is", "error", err)
+	}
+	switch {
+	case len(have) == 0:
+		return []string{"password"}
+	case slices.Contains(have, "passkey") && len(have) == 1:
+		return []string{"passkey"}
+	case slices.Contains(have, "passkey"):
+		return []string{"passkey", "code"}
+	}
+	return []string{"code"}
 }
 
 // Local returns what is served on the Unix socket: REST for the command line.
@@ -59,25 +81,12 @@ func (h *House) bearer(r *http.Request) (act.Actor, error) {
 	if !strings.EqualFold(scheme, "Bearer") {
 		return who, core.Errorf(core.Unauthenticated, "the Authorization header must be Bearer and an API token")
 	}
-	a, err := h.features.tokens.Bearer(r.Context(), h.Bus, core.NewSecret(strings.TrimSpace(token)))
-	if err != nil {
+	a, err := h.features.tokens.Bearer(r.Context(), h.Bus, core.NewSecret(strings.TrimSpace(token)), who.Address)
+	if err != nil && a.ID == "" {
 		return who, err
 	}
 	a.Door, a.Address, a.Agent = who.Door, who.Address, who.Agent
-	return a, nil
-}
-
-// remote is the address of the other end of the connection. No header is
-// believed: there is no configured proxy yet.
-func remote(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return ""
-	}
-	if a, err := netip.ParseAddr(host); err == nil {
-		return a.Unmap().WithZone("").String()
-	}
-	return ""
+	return a, err // with an error the record still says whose token it was
 }
 
 func (h *House) ready(ctx context.Context) bool {

@@ -2,19 +2,30 @@ package house
 
 import (
 	"context"
+	"encoding/base32"
+	"errors"
 	"fmt"
+	"net/url"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"hostward/internal/act"
 	"hostward/internal/core"
+	"hostward/internal/feature/access"
 	"hostward/internal/feature/account"
 	"hostward/internal/feature/actionlog"
+	"hostward/internal/feature/factor"
 	"hostward/internal/feature/job"
 	"hostward/internal/feature/login"
+	"hostward/internal/feature/notice"
+	"hostward/internal/feature/password"
 	"hostward/internal/feature/policy"
+	"hostward/internal/feature/secret"
 	"hostward/internal/feature/token"
 	"hostward/internal/feature/zone"
+	"hostward/internal/keeper"
 	"hostward/internal/ledger"
 	"hostward/internal/store"
 )
@@ -22,37 +33,111 @@ import (
 // features is the list of everything the panel does, each joined with what it
 // needs of the others.
 type features struct {
-	accounts *account.Accounts
-	login    *login.Login
-	tokens   *token.Tokens
-	zones    *zone.Zones
-	policy   *policy.Policy
-	log      *actionlog.Log
-	jobs     *job.Jobs
+	accounts  *account.Accounts
+	login     *login.Login
+	factors   *factor.Factors
+	passwords *password.Passwords
+	access    *access.Access
+	notices   *notice.Notices
+	tokens    *token.Tokens
+	secrets   *secret.Secrets
+	zones     *zone.Zones
+	policy    *policy.Policy
+	log       *actionlog.Log
+	jobs      *job.Jobs
 }
 
 func newFeatures(h *House) *features {
-	f := &features{accounts: account.New()}
-	f.login = login.New(login.Ports{Accounts: f.accounts, Hasher: h.Keeper, Report: h.loginFailed})
-	f.tokens = token.New(f.accounts, f.login)
-	f.zones = zone.New(zone.Ports{
-		Tenant: f.accounts.Tenant, TenantName: f.accounts.TenantName, Above: f.accounts.Scope, Below: f.accounts.Below,
-		Served: func(_ context.Context, ref core.Ref) (uint64, error) { return h.served(ref) },
-	})
-	f.accounts.Join([]account.Way{f.login, f.tokens}, []account.Holding{f.zones})
 	h.policy = &policyFile{path: filepath.Join(h.Config.Config, "panel.ini")}
-	f.policy = policy.New(h.policy)
+	h.blocklist = &blocklist{dir: filepath.Join(h.Data, blocklistDir)}
+	f := &features{accounts: account.New()}
 	f.log = actionlog.New(actionlog.Ports{
 		Browser: ledger.Browser{Keys: h.Keeper, Status: func(seq int64) ledger.State { return h.Sealer.Status(seq) }},
 		Below:   f.accounts.Below, Tenant: f.accounts.Tenant, Verify: h.verify, Prove: h.prove, Complete: h.complete, Status: h.logStatus,
 	})
+	f.doors(h)
+	f.zones = zone.New(zone.Ports{
+		Tenant: f.accounts.Tenant, TenantName: f.accounts.TenantName, Above: f.accounts.Scope, Below: f.accounts.Below,
+		Served: func(_ context.Context, ref core.Ref) (uint64, error) { return h.served(ref) },
+	})
+	f.accounts.Join([]account.Way{f.login, f.tokens, f.factors, f.notices}, []account.Holding{f.zones}, f.notices)
+	f.policy = policy.New(h.policy)
 	f.jobs = job.New(f.accounts.Below, func(id string) (int64, int64, bool) { return h.Bus.Progress(id) })
 	return f
 }
 
+// doors joins the features that decide who gets in.
+func (f *features) doors(h *House) {
+	mails := func() bool { return h.policy.current().Mails() }
+	f.notices = notice.New(f.accounts, mails)
+	f.access = access.New(access.Ports{Sets: &sets{}, Accounts: f.accounts, Logins: f.log.Logins})
+	f.factors = factor.New(factor.Ports{
+		Accounts: f.accounts, Codes: h.Keeper, Passkeys: passkeys{func() string { return h.policy.current().URL }}, Notices: f.notices,
+		Seal: h.sealSeed, NIS2: h.nis2, Issuer: h.issuer,
+	})
+	f.passwords = password.New(password.Ports{
+		Estimate: estimator(), Breached: h.blocklist.holds, Loaded: h.blocklist.loaded, Inspect: h.blocklist.inspect, NIS2: h.nis2,
+		Census: f.census, Link: func(ctx context.Context, v *act.View, token core.Secret) ([]string, error) {
+			return f.login.Claimable(ctx, v, token)
+		}, Names: f.names,
+	})
+	f.login = login.New(login.Ports{
+		Accounts: f.accounts, Hasher: h.Keeper, Policy: f.passwords, Factors: second{f.factors}, Notices: f.notices,
+		Admit: f.access.Admit, Mails: mails, Report: h.loginFailed,
+	})
+	f.factors.Join(f.login)
+	f.tokens = token.New(token.Ports{Accounts: f.accounts, Sessions: f.login, Notices: f.notices, Actions: h.action, Object: h.object})
+	f.secrets = secret.New(keys{h.Keeper}, secret.Holder{Purpose: string(keeper.TOTP), Reseal: f.factors.Reseal})
+}
+
+// census counts the passwords of panel log-ins.
+func (f *features) census(ctx context.Context, v *act.View, demand string) (password.Census, error) {
+	total, good, weak, err := f.login.Census(ctx, v, demand)
+	return password.Census{Total: total, Current: good, Weak: weak, Unseen: total - good - weak}, err
+}
+
+// names are the caller's own, and whether he has a second factor.
+func (f *features) names(ctx context.Context, v *act.View) ([]string, bool, error) {
+	me := v.Actor()
+	if me.Kind != "account" {
+		return nil, false, nil
+	}
+	words, err := f.accounts.Words(ctx, v, me.ID)
+	if err != nil {
+		return nil, false, err
+	}
+	s, err := f.factors.Standing(ctx, v, me)
+	return words, s.Has, err
+}
+
+// sealSeed seals a seed that came in plain text.
+func (h *House) sealSeed(ctx context.Context, ad []byte, seed core.Secret) ([]byte, error) {
+	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(strings.TrimRight(seed.Reveal(), "=")))
+	if err != nil || len(raw) == 0 {
+		return nil, errors.New("the seed in factor_totp for " + string(ad) + " is no base32 text: correct it, or remove the row")
+	}
+	defer clear(raw)
+	return h.Keeper.Seal(ctx, keeper.TOTP, ad, raw)
+}
+
+func (h *House) nis2() bool { return h.policy.current().NIS2 }
+
+// issuer is what an authenticator app calls this panel.
+func (h *House) issuer() string {
+	if u, err := url.Parse(h.policy.current().URL); err == nil && u.Host != "" {
+		return "Hostward " + u.Hostname()
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return "Hostward"
+	}
+	return "Hostward " + name
+}
+
 // list is the list of features, in the order of the rail.
 func (f *features) list() []act.Feature {
-	return []act.Feature{f.zones.Feature(), f.accounts.Feature(), f.login.Feature(), f.tokens.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature()}
+	return []act.Feature{f.zones.Feature(), f.accounts.Feature(), f.login.Feature(), f.factors.Feature(), f.passwords.Feature(), f.access.Feature(),
+		f.tokens.Feature(), f.notices.Feature(), f.secrets.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature()}
 }
 
 // migrations are the tables of the frame, then those of each feature.
@@ -83,26 +168,33 @@ func Registry() (*act.Registry, error) {
 	return act.NewRegistry(newFeatures(&House{}).list()...)
 }
 
-// holds looks again at who opened a stream. Who has no account is the system, or
-// somebody at the local command line, who has proved himself to the machine.
+// holds looks again at who opened a stream: he may have been logged out, closed,
+// or shut out from where he is. Who has no account is the system, or somebody at
+// the local command line, who has proved himself to the machine.
 func (f *features) holds(ctx context.Context, v *act.View, a act.Actor) error {
 	if a.Kind != "account" {
 		return nil
 	}
-	_, open, err := f.accounts.Actor(ctx, v, a.ID)
-	if err != nil && core.CodeOf(err) == core.NotFound {
-		err = nil
+	live, err := f.login.Holds(ctx, v, a)
+	if a.Grants != nil {
+		live, err = f.tokenHolds(ctx, v, a)
 	}
-	live := a.Session == ""
-	for _, of := range []interface {
-		Live(ctx context.Context, v *act.View, account, id string) (bool, error)
-	}{f.login, f.tokens} {
-		if err == nil && open && !live {
-			live, err = of.Live(ctx, v, a.ID, a.Session)
-		}
-	}
-	if err == nil && (!open || !live) {
+	if err == nil && !live {
 		err = core.Errorf(core.Unauthenticated, "the session or the token is over; log in again")
 	}
+	for who := &a; err == nil && who != nil; who = who.By {
+		err = f.access.Admit(ctx, v, *who)
+	}
 	return err
+}
+
+func (f *features) tokenHolds(ctx context.Context, v *act.View, a act.Actor) (bool, error) {
+	_, open, err := f.accounts.Actor(ctx, v, a.ID)
+	if err != nil || !open {
+		if core.CodeOf(err) == core.NotFound {
+			err = nil
+		}
+		return false, err
+	}
+	return f.tokens.Live(ctx, v, a.ID, a.Session)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"hostward/internal/act"
+	"hostward/internal/core"
 )
 
 // health answers whoever watches over the server: /healthz (the process is
@@ -23,8 +24,8 @@ func (h *House) health(mux *http.ServeMux, version string) {
 		plain(w, http.StatusOK, "ready\n")
 	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-		if !h.mayMeasure(r) {
-			plain(w, http.StatusForbidden, "metrics are for loopback, or for an administrator's or auditor's token\n")
+		if err := h.mayMeasure(r); err != nil {
+			plain(w, http.StatusForbidden, "metrics are for loopback, or for an administrator's or auditor's token: "+core.AsError(err).Public+"\n")
 			return
 		}
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
@@ -58,13 +59,25 @@ func (h *House) unready() string {
 	return ""
 }
 
-func (h *House) mayMeasure(r *http.Request) bool {
-	a, err := netip.ParseAddr(remote(r))
-	if err == nil && a.IsLoopback() && r.Header.Get("Authorization") == "" {
-		return true
+// mayMeasure lets loopback in, and a token that may ask for the state of the log,
+// which the figures are a part of: so that every door rule holds here too, and a
+// refusal is on record.
+func (h *House) mayMeasure(r *http.Request) error {
+	from, err := netip.ParseAddr(remote(r))
+	if err == nil && from.IsLoopback() && r.Header.Get("Authorization") == "" {
+		return nil
 	}
 	who, err := h.bearer(r)
-	return err == nil && who.Role&(act.Admins|act.Auditor) != 0
+	if err == nil {
+		err = h.policy.current().API(from)
+	}
+	c := act.Call{Op: "log.status", Actor: who}
+	if err != nil {
+		_, err = h.Bus.Refuse(r.Context(), c, err)
+		return err
+	}
+	_, err = h.Bus.Do(r.Context(), c)
+	return err
 }
 
 func (h *House) metrics(r *http.Request, version string) string {

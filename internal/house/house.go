@@ -72,6 +72,8 @@ type House struct {
 	book        *ledger.Book
 	nameservers *hands.Nameserver
 	policy      *policyFile
+	blocklist   *blocklist
+	mail        chan struct{} // letters wait
 	follower    *witness.Follower
 	writer      *store.Writer
 	stop        context.CancelFunc
@@ -119,7 +121,7 @@ func Open(ctx context.Context, c Config) (*House, error) {
 	if err := c.defaults(); err != nil {
 		return nil, err
 	}
-	h := &House{Config: c}
+	h := &House{Config: c, mail: make(chan struct{}, 1)}
 	if err := h.open(ctx); err != nil {
 		return nil, errors.Join(err, h.Close())
 	}
@@ -245,14 +247,14 @@ func (h *House) openBus() (err error) {
 	h.book = ledger.NewBook(h.Keeper, h.Clock)
 	h.Bus, err = act.New(act.Config{
 		Registry: h.Registry, Store: h.Store, Writer: h.writer, Book: h.book, Clock: h.Clock, Log: h.Log,
-		Spool: filepath.Join(h.Data, "spool"), Scope: h.features.accounts.Scope, Sealed: h.Sealer.Wake, Wake: h.wake, Jobs: h.features.jobs, Holds: h.features.holds,
+		Spool: filepath.Join(h.Data, "spool"), Scope: h.features.accounts.Scope, Sealed: h.Sealer.Wake, Wake: h.wake, Jobs: h.features.jobs, Holds: h.features.holds, Admit: h.features.access.Admit,
 		RecordReads: func() bool { return h.policy.current().IncludeReads },
 	})
 	return err
 }
 
-// wake is how operations reach the machine: controls of the engine, and the
-// policy file, which people edit too.
+// wake is how operations reach the machine: controls of the engine, the policy
+// file, which people edit too, and what works beside them.
 func (h *House) wake(ctx context.Context, name string, objects []core.Ref) string {
 	switch name {
 	case "policyfile":
@@ -262,6 +264,10 @@ func (h *House) wake(ctx context.Context, name string, objects []core.Ref) strin
 			h.Bus.Cancel(o.ID)
 		}
 		return act.Pending
+	case "mail":
+		return h.wakeMail(objects)
+	case "blocklist":
+		return h.loadBlocklist(ctx)
 	}
 	return h.Engine.Wake(ctx, name, objects)
 }
@@ -283,8 +289,8 @@ func (h *House) start(ctx, background context.Context) error {
 		return err
 	}
 	h.Engine = control.NewEngine(h.Log, h.DriftEvery, h.verdict)
-	if h.Offline {
-		return nil
+	if err := h.startDoors(ctx); err != nil || h.Offline {
+		return err
 	}
 	if h.follower != nil {
 		h.running.Go(func() { h.follower.Run(background) })
@@ -297,6 +303,7 @@ func (h *House) start(ctx, background context.Context) error {
 	h.Engine = control.NewEngine(h.Log, h.DriftEvery, h.verdict, zones)
 	h.running.Go(func() { h.Engine.Run(background, h.Bus) })
 	h.running.Go(func() { h.housekeeping(background) })
+	h.running.Go(func() { h.post(background) })
 	return h.checkLog(ctx)
 }
 

@@ -2,12 +2,18 @@ package house
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"hostward/internal/act"
 	"hostward/internal/core"
 	"hostward/internal/feature/actionlog"
+	"hostward/internal/feature/password"
 	"hostward/internal/feature/policy"
+	"hostward/internal/file"
 	"hostward/internal/ini"
 	"hostward/internal/ledger"
 	"hostward/internal/store"
@@ -45,6 +51,75 @@ func (h *House) checkLog(ctx context.Context) error {
 	}
 	_, err := h.Bus.Do(ctx, act.Call{Op: "log.check", Actor: act.SystemActor("start")})
 	return err
+}
+
+// startDoors brings into force what the doors go by, before anybody comes:
+// plaintext that a migration left in the database is enclosed, the list of
+// breached passwords is loaded, and a secret key that was replaced at the server
+// is noted (SPEC A4).
+func (h *House) startDoors(ctx context.Context) error {
+	if err := h.enclose(ctx); err != nil {
+		return err
+	}
+	h.loadBlocklist(ctx)
+	return h.features.secrets.Adopt(ctx, h.Bus)
+}
+
+// scrubFile stands in the data folder from before plain text is enclosed until it
+// is gone from the files of the database too: a crash in between is made good.
+const scrubFile = "scrub.due"
+
+// enclose encrypts plain text for good, and writes the database anew.
+func (h *House) enclose(ctx context.Context) error {
+	due := filepath.Join(h.Data, scrubFile)
+	found := false
+	err := h.Bus.Look(ctx, "enclose", func(v *act.View) error {
+		passwords, err := h.features.login.Plain(ctx, v)
+		seeds, err2 := h.features.factors.Plain(ctx, v)
+		found = passwords || seeds
+		return errors.Join(err, err2)
+	})
+	if err == nil && found {
+		err = file.Replace(due, nil, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("looking for plain text in the database: %w", err)
+	}
+	if _, err := os.Stat(due); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	passwords, err := h.features.login.Enclose(ctx, h.Bus)
+	if err != nil {
+		return fmt.Errorf("hashing passwords that were in plain text: %w", err)
+	}
+	seeds, err := h.features.factors.Enclose(ctx, h.Bus)
+	if err != nil {
+		return fmt.Errorf("sealing seeds that were in plain text: %w", err)
+	}
+	h.Log.Warn("plain text was enclosed for good; now the database is written anew without it", "passwords", passwords, "seeds", seeds)
+	if err := h.Store.Scrub(ctx); err != nil {
+		return fmt.Errorf("removing plain text from the files of the database: %w", err)
+	}
+	return os.Remove(due)
+}
+
+// loadBlocklist brings the adopted list of breached passwords into force. A list
+// that cannot be read is no reason to stay closed; the panel says that it is not
+// in force.
+func (h *House) loadBlocklist(ctx context.Context) string {
+	var file, digest string
+	err := h.Bus.Look(ctx, "blocklist", func(v *act.View) (err error) {
+		file, digest, err = password.InForce(ctx, v)
+		return err
+	})
+	if err == nil {
+		err = h.blocklist.load(file, digest)
+	}
+	if err != nil {
+		h.Log.Error("the list of breached passwords is not in force", "file", file, "error", err)
+		return act.Drift
+	}
+	return act.InForce
 }
 
 // recover opens a new epoch of the log, whose first leaf names the last signed

@@ -264,7 +264,7 @@ func (h *House) housekeeping(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-sweep.C:
-			err = errors.Join(h.features.login.Sweep(ctx, h.Bus), h.settleWarnings(ctx))
+			err = errors.Join(h.features.login.Sweep(ctx, h.Bus), h.features.tokens.Warn(ctx, h.Bus), h.settleWarnings(ctx))
 		case <-hourly.C:
 			_, err = h.recordHeads(ctx, nil)
 			err = errors.Join(err, h.erase(ctx))

@@ -70,7 +70,7 @@ type machine struct {
 // process is a running program and what it said.
 type process struct {
 	cmd   *exec.Cmd
-	said  *kept
+	said  *text
 	ended chan struct{}
 }
 
@@ -113,7 +113,7 @@ func freeAddress(t *testing.T) string {
 
 func (m *machine) spawn(args ...string) *process {
 	m.Helper()
-	p := &process{cmd: exec.Command(m.bin, args...), said: &kept{}, ended: make(chan struct{})}
+	p := &process{cmd: exec.Command(m.bin, args...), said: &text{}, ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.said, p.said
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {

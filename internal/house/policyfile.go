@@ -35,7 +35,7 @@ var _ policy.File = (*policyFile)(nil)
 func (p *policyFile) Keys() []policy.Key {
 	var keys []policy.Key
 	for _, f := range ini.Fields() {
-		keys = append(keys, policy.Key{Name: f.Name(), Accepted: f.Accepted, Panel: f.Name() != nis2Key})
+		keys = append(keys, policy.Key{Name: f.Name(), Accepted: f.Accepted, Panel: !f.Root})
 	}
 	return keys
 }

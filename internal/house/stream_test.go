@@ -25,8 +25,8 @@ func TestAStreamEndsWithTheRightOfWhoOpenedIt(t *testing.T) {
 			p := w.guest()
 			a := p.Actor
 			if name == "token revoked" {
-				made := w.must(console, "token.create", map[string]any{"name": "tail", "account": p.ID, "expires_in": 1})
-				a.Session, a.Door = fields(made.Output)["id"].(string), "rest"
+				made := w.must(console, "token.create", map[string]any{"name": "tail", "account": p.ID, "expires_in": 1, "scope": []string{"read"}})
+				a.Session, a.Door, a.Grants = fields(made.Output)["id"].(string), "rest", []act.Grant{{Action: "read"}}
 			}
 			ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
 			defer stop()

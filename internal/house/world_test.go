@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base32"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"index/suffixarray"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -21,6 +24,8 @@ import (
 
 	"hostward/internal/act"
 	"hostward/internal/core"
+	"hostward/internal/feature/account/accounttest"
+	"hostward/internal/feature/factor"
 	"hostward/internal/house"
 	"hostward/internal/store"
 )
@@ -30,7 +35,7 @@ type world struct {
 	*testing.T
 	*house.House
 	data   string
-	logs   *kept
+	logs   *text
 	people map[string]*person
 	made   int
 	given  []string // secrets that were handed out or in: nowhere to be found later
@@ -38,29 +43,38 @@ type world struct {
 	local  http.Handler
 }
 
-// kept is a log that can be read while it is written.
-type kept struct {
+// text is a log that can be read while it is written.
+type text struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (k *kept) Write(b []byte) (int, error) {
+func (k *text) Write(b []byte) (int, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.b.Write(b)
 }
 
-func (k *kept) String() string {
+func (k *text) String() string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.b.String()
 }
 
-// person is somebody with a role, a session and a token.
+// person is somebody with a role, a session, a second factor and a token.
 type person struct {
 	act.Actor
 	login, password string
 	cookie, bearer  string
+	seed            string   // of his app
+	codes           []string // recovery codes that are left
+}
+
+// code takes one of his recovery codes: an app shows a new code only every half minute.
+func (p *person) code() string {
+	c := p.codes[0]
+	p.codes = p.codes[1:]
+	return c
 }
 
 var (
@@ -75,7 +89,7 @@ const password = "seven quiet herons wade "
 // another reseller and customer, who are strangers to them.
 func newWorld(t *testing.T, database string) *world {
 	t.Helper()
-	w := &world{T: t, data: t.TempDir(), logs: &kept{}, people: map[string]*person{}}
+	w := &world{T: t, data: t.TempDir(), logs: &text{}, people: map[string]*person{}}
 	if strings.HasPrefix(database, "sqlite:") {
 		database = "" // in the data folder, so that all of it can be searched
 	}
@@ -193,14 +207,46 @@ func (w *world) session(p *person) (token, id string) {
 	return token, fields(r.Output)["session"].(string)
 }
 
+// inside is who has a session.
+func (w *world) inside(token string) act.Actor {
+	w.Helper()
+	a := actorOf(w.must(act.SystemActor("test"), "session.resolve", map[string]any{"token": token}).Output)
+	a.Door, a.Address, a.Host = "rest", "192.0.2.9", "panel.example"
+	if a.By != nil {
+		a.By.Door, a.By.Address = a.Door, a.Address
+	}
+	return a
+}
+
+// arm gives who is in a session an authenticator app.
+func (w *world) arm(p *person) {
+	w.Helper()
+	p.Actor = w.inside(p.cookie)
+	p.seed = revealed(w.must(p.Actor, "totp.begin", nil).Output, "Secret")
+	r := w.must(p.Actor, "totp.confirm", map[string]any{"code": accounttest.Code(p.seed, time.Now())})
+	p.codes = r.Output.(factor.Confirmed).Codes
+	token, _ := r.Output.(factor.Confirmed).OpensSession()
+	p.cookie = token.Reveal()
+	p.Actor = w.inside(p.cookie)
+	w.given = append(append(w.given, p.seed, p.cookie), p.codes...)
+}
+
+// everything is what a token is granted that may do whatever its owner may.
+func (w *world) everything() []string {
+	scopes := []string{"*"}
+	for _, op := range w.Registry.Ops() {
+		if op.Proof != 0 {
+			scopes = append(scopes, op.Name)
+		}
+	}
+	return scopes
+}
+
 func (w *world) enter(name string, p *person) {
 	w.Helper()
-	token, _ := w.session(p)
-	p.cookie = token
-	found := w.must(act.SystemActor("test"), "session.resolve", map[string]any{"token": token})
-	p.Actor = actorOf(found.Output)
-	p.Door, p.Address = "rest", "192.0.2.9"
-	r := w.must(p.Actor, "token.create", map[string]any{"name": "test", "expires_in": 30})
+	p.cookie, _ = w.session(p)
+	w.arm(p)
+	r := w.must(p.Actor, "token.create", map[string]any{"name": "test", "expires_in": 30, "scope": w.everything()})
 	p.bearer = revealed(r.Output, "Token")
 	w.given = append(w.given, p.bearer)
 	w.people[name] = p
@@ -232,7 +278,9 @@ func (w *world) actor(name string) act.Actor {
 	case "system":
 		return act.SystemActor("test")
 	}
-	return w.people[name].Actor
+	a := w.people[name].Actor
+	a.Proof = time.Now() // the tests may take longer than a proof is fresh
+	return a
 }
 
 // settle waits until no job runs, so that nothing changes but by the test.
@@ -369,21 +417,17 @@ func (w *world) since(n int) (leaves []string) {
 	return leaves
 }
 
-// holds looks for a text in everything that the house keeps: each file of its
-// folder but the keys, its own log, and on PostgreSQL each table.
-func (w *world) holds(text string) (where []string) {
+// kept is an index of everything that the house keeps, by where: each file of its folder but
+// the keys, its own log, and on PostgreSQL each table as text.
+func (w *world) kept() map[string]*suffixarray.Index {
 	w.Helper()
-	if strings.Contains(w.logs.String(), text) {
-		where = append(where, "panel.log")
-	}
+	all := map[string]*suffixarray.Index{"panel.log": suffixarray.New([]byte(w.logs.String()))}
 	err := filepath.WalkDir(w.data, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !d.Type().IsRegular() {
 			return err
 		}
 		b, err := os.ReadFile(path)
-		if bytes.Contains(b, []byte(text)) {
-			where = append(where, path)
-		}
+		all[path] = suffixarray.New(b)
 		return err
 	})
 	if err != nil {
@@ -394,10 +438,43 @@ func (w *world) holds(text string) (where []string) {
 			return
 		}
 		for _, table := range w.column(s, `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()`) {
-			if len(w.column(s, `SELECT 'x' FROM "`+table+`" AS t WHERE t::text LIKE $1 LIMIT 1`, "%"+text+"%")) > 0 {
-				where = append(where, table)
-			}
+			all[table] = suffixarray.New([]byte(strings.Join(w.column(s, `SELECT t::text FROM "`+table+`" AS t`), "\n")))
 		}
 	})
+	return all
+}
+
+// holds says where a text is, in any of its forms.
+func holds(kept map[string]*suffixarray.Index, text string) (where []string) {
+	forms := disguises(text)
+	for name, index := range kept {
+		if slices.ContainsFunc(forms, func(form string) bool { return len(index.Lookup([]byte(form), 1)) > 0 }) {
+			where = append(where, name)
+		}
+	}
 	return where
+}
+
+// disguises are the forms in which a text may lie in a file: as it is, in hex, in
+// base64 at each of the three places where it may begin, as JSON, and as
+// UTF-16, which other tools write.
+func disguises(text string) []string {
+	forms := []string{text, hex.EncodeToString([]byte(text)), strings.ToUpper(hex.EncodeToString([]byte(text))), url.QueryEscape(text)}
+	for _, e := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+		for skip := range 3 {
+			b := e.EncodeToString(append(make([]byte, skip), text...))
+			first := (skip*8 + 5) / 6
+			if last := len(b) - 2; last > first+8 {
+				forms = append(forms, b[first:last])
+			}
+		}
+	}
+	if raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(text)); err == nil && len(raw) > 8 {
+		forms = append(forms, string(raw)) // what a token or seed stands for
+	}
+	var wide []byte
+	for _, r := range text {
+		wide = append(wide, byte(r), byte(r>>8))
+	}
+	return append(forms, string(wide))
 }

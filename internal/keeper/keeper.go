@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"time"
 
 	"hostward/internal/core"
 	"hostward/internal/ledger"
@@ -9,9 +10,8 @@ import (
 
 // Keeper is every verb there is. All may be called from several goroutines.
 //
-// Later verbs stand beside Seal, one for each use of what was sealed: sign
-// this RRset of this zone, is this TOTP code right now. There will be none
-// that opens.
+// Later verbs stand beside CheckTOTP, one for each use of what was sealed: sign
+// this RRset of this zone. There will be none that opens.
 type Keeper interface {
 	// Keys are the verbs of the action log.
 	ledger.Keys
@@ -20,23 +20,78 @@ type Keeper interface {
 	// fixed when the keeper was made.
 	Origin() string
 
-	// Seal encrypts and authenticates plain, and authenticates ad, under a key
-	// of its own for each purpose. ad names the row that holds the value, so
-	// that it cannot be moved to another. Only the verbs of that purpose use
-	// what is sealed.
+	// Seal encrypts and authenticates plain, and authenticates ad, under the
+	// newest key of the purpose. ad names the row that holds the value, so that it
+	// cannot be moved to another. Only the verbs of that purpose use what is sealed.
 	Seal(ctx context.Context, purpose Purpose, ad, plain []byte) ([]byte, error)
 
+	// Reseal seals a value of the purpose again under its newest key. Nothing of
+	// the value leaves.
+	Reseal(ctx context.Context, purpose Purpose, ad, sealed []byte) ([]byte, error)
+
+	// Renew makes the next key of a purpose and returns its generation; 0: nothing
+	// was ever sealed for it. What is sealed under older keys still opens.
+	Renew(ctx context.Context, purpose Purpose) (generation uint32, err error)
+
+	// Retire destroys the keys of a purpose before a generation. What is still
+	// sealed under them is lost: Reseal it first.
+	Retire(ctx context.Context, purpose Purpose, before uint32) error
+
+	// Rotate makes a new secret key and wraps every key under it, in place; values
+	// in the database stay as they are. It returns the ids of both secrets, which
+	// tell them apart and nothing else. Other verbs wait meanwhile, some
+	// milliseconds. core.Conflict: the secret is systemd's.
+	Rotate(ctx context.Context) (old, now string, err error)
+
+	// Status says which keys there are.
+	Status(ctx context.Context) (Status, error)
+
+	// NewTOTP makes a seed for one-time codes (RFC 6238) and returns it sealed, and
+	// once in base32, to be shown to its owner.
+	NewTOTP(ctx context.Context, ad []byte) (sealed []byte, seed core.Secret, err error)
+
+	// CheckTOTP reports whether code is that of now or of the step before, and of a
+	// step after last, which is the newest that was accepted: a code counts once
+	// (RFC 6238 5.2). Keep step as the next last in the transaction that lets somebody in.
+	CheckTOTP(ctx context.Context, ad, sealed []byte, code core.Secret, now time.Time, last int64) (step int64, ok bool, err error)
+
+	// Ticket makes 40 bytes that CheckTicket knows again for the same use and
+	// associated data: a challenge that nobody has to keep. It does not outlive the process.
+	Ticket(ctx context.Context, use string, ad []byte, now time.Time) ([]byte, error)
+
+	// CheckTicket reports whether a ticket is ours, for this use and ad, and younger
+	// than life, and when it was issued. It does not know whether it was used before.
+	CheckTicket(ctx context.Context, use string, ad, ticket []byte, now time.Time, life time.Duration) (issued time.Time, ok bool, err error)
+
 	// HashPassword returns the argon2id hash of a password as a PHC string. It
-	// takes some 30 ms and waits for a free core; ctx bounds the wait.
-	HashPassword(ctx context.Context, password core.Secret) (phc string, err error)
+	// takes some 30 ms and waits for a free core; ctx bounds the wait. lane says for
+	// whom: the network of a stranger, or the id of an account. Of one lane few may
+	// wait, of all together not many more, except for those that are known.
+	// core.Throttled: too many wait already.
+	HashPassword(ctx context.Context, lane string, known bool, password core.Secret) (phc string, err error)
 
 	// CheckPassword reports whether password is the one that was hashed, and
 	// whether the hash was made with other costs than HashPassword uses now. An
 	// empty phc stands for an unknown user: the answer is no, after the same time.
-	CheckPassword(ctx context.Context, phc string, password core.Secret) (ok, rehash bool, err error)
+	// It waits like HashPassword.
+	CheckPassword(ctx context.Context, lane string, known bool, phc string, password core.Secret) (ok, rehash bool, err error)
 
 	// Close forgets the keys. Verbs fail afterwards.
 	Close() error
+}
+
+// Status is which keys there are.
+type Status struct {
+	Secret     string    // id of the secret key
+	Credential bool      // systemd hands the secret key over; else it is a file
+	Keys       []DataKey // ordered by name
+}
+
+// DataKey is one key under which values of the database are sealed.
+type DataKey struct {
+	Purpose    Purpose
+	Generation uint32
+	Written    time.Time // made, or last wrapped
 }
 
 // Purpose is a use of sealed values.

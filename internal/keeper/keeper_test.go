@@ -62,7 +62,7 @@ func TestTheSecretKeyMayComeAsACredential(t *testing.T) {
 func TestSealsForKnownPurposesOnly(t *testing.T) {
 	k := openAt(t, keeper.Config{Dir: t.TempDir()})
 	sealed, err := k.Seal(t.Context(), keeper.TOTP, []byte("account 1"), []byte("the seed of it"))
-	if err != nil || bytes.Contains(sealed, []byte("the seed")) || sealed[0] != 0x02 {
+	if err != nil || bytes.Contains(sealed, []byte("the seed")) || sealed[0] != 0x03 {
 		t.Errorf("sealed %q, %v", sealed, err)
 	}
 	if _, err := k.Seal(t.Context(), "other", nil, nil); err == nil {
@@ -80,7 +80,7 @@ func TestNothingWorksAfterClose(t *testing.T) {
 	}
 	_, seal := k.SealPersonal(t.Context(), november, nil, nil)
 	_, sign := k.SignCheckpoint(t.Context(), growLog(1).tree(1, 1), nil)
-	_, hash := k.HashPassword(t.Context(), core.NewSecret("x"))
+	_, hash := k.HashPassword(t.Context(), lane, false, core.NewSecret("x"))
 	for verb, err := range map[string]error{"seal": seal, "sign": sign, "hash": hash} {
 		if core.CodeOf(err) != core.Unavailable {
 			t.Errorf("%s: %v", verb, err)

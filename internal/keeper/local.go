@@ -2,10 +2,10 @@ package keeper
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"sync"
 
 	"hostward/internal/core"
@@ -33,10 +33,14 @@ type Config struct {
 
 // local is the keeper in this process.
 type local struct {
-	server  *server
-	log     *signer
-	periods *periods
-	hashers chan struct{}
+	dir        string
+	credential bool // the secret key came from systemd
+	server     *server
+	log        *signer
+	periods    *periods
+	data       *dataKeys
+	tickets    []byte
+	line       *line
 
 	mu     sync.RWMutex
 	closed bool
@@ -60,26 +64,38 @@ func open(cfg Config) (*local, error) {
 	if err := file.Folder(cfg.Dir); err != nil {
 		return nil, err
 	}
-	secret, err := loadSecret(cfg.Dir, cfg.Credentials)
+	secrets, err := loadSecrets(cfg.Dir, cfg.Credentials)
 	if err != nil {
 		return nil, err
 	}
-	server, err := newServer(secret)
+	server, err := newServer(secrets)
 	if err != nil {
 		return nil, err
 	}
-	log, err := openSigner(cfg.Dir, cfg.Origin, server)
-	if err != nil {
+	k := &local{dir: cfg.Dir, credential: secrets.credential, server: server, tickets: make([]byte, keySize), line: newLine(cfg.Hashers)}
+	_, _ = rand.Read(k.tickets) // never fails: crypto/rand ends the program instead
+	if k.log, err = openSigner(cfg.Dir, cfg.Origin, server); err != nil {
 		return nil, err
 	}
-	periods, err := openPeriods(filepath.Join(cfg.Dir, "periods"), server)
-	if err != nil {
+	if k.periods, err = openPeriods(filepath.Join(cfg.Dir, "periods"), server); err != nil {
 		return nil, err
 	}
-	if cfg.Hashers <= 0 {
-		cfg.Hashers = runtime.GOMAXPROCS(0)
+	if k.data, err = openData(filepath.Join(cfg.Dir, "data"), server); err != nil {
+		return nil, err
 	}
-	return &local{server: server, log: log, periods: periods, hashers: make(chan struct{}, cfg.Hashers)}, nil
+	if server.old != nil {
+		return k, k.finish()
+	}
+	return k, nil
+}
+
+func newServer(s secrets) (*server, error) {
+	now, err := newWrapper(s.now)
+	if err != nil || s.old == nil {
+		return &server{now: now}, err
+	}
+	old, err := newWrapper(s.old)
+	return &server{now: now, old: old}, err
 }
 
 // errClosed answers every verb after Close.
@@ -98,6 +114,19 @@ func (k *local) enter(ctx context.Context) (leave func(), err error) {
 	return k.mu.RUnlock, nil
 }
 
+// enterAlone begins a verb that waits for all others and keeps them out.
+func (k *local) enterAlone(ctx context.Context) (leave func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	if k.closed {
+		k.mu.Unlock()
+		return nil, errClosed
+	}
+	return k.mu.Unlock, nil
+}
+
 // Close implements Keeper. It waits for verbs under way.
 func (k *local) Close() error {
 	k.mu.Lock()
@@ -106,21 +135,10 @@ func (k *local) Close() error {
 		return nil
 	}
 	k.closed = true
-	clear(k.server.secret)
-	clear(k.log.private)
+	for _, secret := range [][]byte{k.server.now.secret, k.log.private, k.tickets} {
+		clear(secret)
+	}
 	k.periods.forget()
+	k.data.forget()
 	return nil
-}
-
-// Seal implements Keeper.
-func (k *local) Seal(ctx context.Context, purpose Purpose, ad, plain []byte) ([]byte, error) {
-	leave, err := k.enter(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	if !purpose.known() {
-		return nil, fmt.Errorf("sealing: there is no purpose %q", purpose)
-	}
-	return k.server.seal("seal/"+string(purpose), ad, plain)
 }

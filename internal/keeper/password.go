@@ -36,12 +36,12 @@ const (
 func now() cost { return cost{Time: 2, Memory: 19 << 10, Threads: 1} }
 
 // HashPassword implements Keeper.
-func (k *local) HashPassword(ctx context.Context, password core.Secret) (string, error) {
+func (k *local) HashPassword(ctx context.Context, lane string, known bool, password core.Secret) (string, error) {
 	text, err := normal(password)
 	if err != nil {
 		return "", err
 	}
-	leave, err := k.enterHash(ctx)
+	leave, err := k.enterHash(ctx, lane, known)
 	if err != nil {
 		return "", err
 	}
@@ -53,14 +53,14 @@ func (k *local) HashPassword(ctx context.Context, password core.Secret) (string,
 }
 
 // CheckPassword implements Keeper. What cannot match is hashed all the same.
-func (k *local) CheckPassword(ctx context.Context, stored string, password core.Secret) (ok, rehash bool, err error) {
+func (k *local) CheckPassword(ctx context.Context, lane string, known bool, stored string, password core.Secret) (ok, rehash bool, err error) {
 	text, tooLong := normal(password)
 	p, broken := parsePHC(stored)
 	possible := stored != "" && broken == nil && tooLong == nil
 	if !possible {
 		p = phc{cost: now(), salt: make([]byte, saltSize), hash: make([]byte, hashSize)}
 	}
-	leave, err := k.enterHash(ctx)
+	leave, err := k.enterHash(ctx, lane, known)
 	if err != nil {
 		return false, false, err
 	}
@@ -73,20 +73,18 @@ func (k *local) CheckPassword(ctx context.Context, stored string, password core.
 	return ok, ok && p.cost != now(), nil
 }
 
-// enterHash waits for a free hasher, so that many log-ins at once queue up
-// instead of filling the memory.
-func (k *local) enterHash(ctx context.Context) (leave func(), err error) {
-	select {
-	case k.hashers <- struct{}{}:
-	case <-ctx.Done():
-		return nil, core.Wrap(core.Unavailable, ctx.Err(), "too many passwords are being checked; try again")
+// enterHash waits in the line.
+func (k *local) enterHash(ctx context.Context, lane string, known bool) (leave func(), err error) {
+	part, err := k.line.enter(ctx, lane, known)
+	if err != nil {
+		return nil, err
 	}
 	out, err := k.enter(ctx)
 	if err != nil {
-		<-k.hashers
+		part()
 		return nil, err
 	}
-	return func() { out(); <-k.hashers }, nil
+	return func() { out(); part() }, nil
 }
 
 // normal gives the same bytes to the same characters, however a keyboard

@@ -2,7 +2,10 @@ package keeper_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,14 +13,16 @@ import (
 	"hostward/internal/keeper"
 )
 
+const lane = "192.0.2.7"
+
 func check(t *testing.T, k keeper.Keeper, phc, password string) (ok, rehash bool, err error) {
 	t.Helper()
-	return k.CheckPassword(t.Context(), phc, core.NewSecret(password))
+	return k.CheckPassword(t.Context(), lane, false, phc, core.NewSecret(password))
 }
 
 func TestChecksPasswords(t *testing.T) {
 	k := openAt(t, keeper.Config{Dir: t.TempDir()})
-	phc, err := k.HashPassword(t.Context(), core.NewSecret("correct horse"))
+	phc, err := k.HashPassword(t.Context(), lane, false, core.NewSecret("correct horse"))
 	if err != nil || !strings.HasPrefix(phc, "$argon2id$v=19$m=19456,t=2,p=1$") {
 		t.Fatalf("%s, %v", phc, err)
 	}
@@ -29,14 +34,14 @@ func TestChecksPasswords(t *testing.T) {
 			t.Errorf("%.20q: %v, %v", wrong, ok, err)
 		}
 	}
-	if again, _ := k.HashPassword(t.Context(), core.NewSecret("correct horse")); again == phc {
+	if again, _ := k.HashPassword(t.Context(), lane, false, core.NewSecret("correct horse")); again == phc {
 		t.Error("two hashes have one salt")
 	}
 }
 
 func TestTheSameCharactersAreTheSamePassword(t *testing.T) {
 	k := openAt(t, keeper.Config{Dir: t.TempDir()})
-	phc, err := k.HashPassword(t.Context(), core.NewSecret("Gr\u00FC\u00DFe aus Stra\u00DFburg"))
+	phc, err := k.HashPassword(t.Context(), lane, false, core.NewSecret("Gr\u00FC\u00DFe aus Stra\u00DFburg"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +84,7 @@ func TestRefusesStrangeHashes(t *testing.T) {
 // measured side by side, best of several.
 func TestUnknownUsersTakeAsLong(t *testing.T) {
 	k := openAt(t, keeper.Config{Dir: t.TempDir()})
-	phc, err := k.HashPassword(t.Context(), core.NewSecret("x"))
+	phc, err := k.HashPassword(t.Context(), lane, false, core.NewSecret("x"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,14 +110,49 @@ func TestWaitingForACoreEndsWithTheCaller(t *testing.T) {
 	k := openAt(t, keeper.Config{Dir: t.TempDir(), Hashers: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := k.HashPassword(ctx, core.NewSecret("x")); err == nil {
+	if _, err := k.HashPassword(ctx, lane, false, core.NewSecret("x")); err == nil {
 		t.Error("hashed for a caller who is gone")
+	}
+}
+
+// Ten thousand log-ins at once from one network, and as many from others: the
+// line stays short, and whom we know gets through (SPEC A8).
+func TestAFloodOfLogInsFillsOnlyItsLane(t *testing.T) {
+	k := openAt(t, keeper.Config{Dir: t.TempDir(), Hashers: 1})
+	ctx, cancel := context.WithCancel(t.Context())
+	var busy, over atomic.Int64
+	var flood sync.WaitGroup
+	for i := range 10_000 {
+		flood.Go(func() {
+			from := lane
+			if i%2 == 0 {
+				from = fmt.Sprint("network ", i)
+			}
+			_, _, err := k.CheckPassword(ctx, from, false, "", core.NewSecret("x"))
+			switch {
+			case core.CodeOf(err) == core.Throttled && err != nil:
+				busy.Add(1)
+			case err != nil:
+				over.Add(1)
+			}
+		})
+	}
+	if _, _, err := k.CheckPassword(t.Context(), "account", true, "", core.NewSecret("x")); err != nil {
+		t.Errorf("somebody we know is turned away: %v", err)
+	}
+	cancel()
+	flood.Wait()
+	if busy.Load() < 9000 {
+		t.Errorf("%d of 10000 were turned away at once, %d gave up waiting", busy.Load(), over.Load())
+	}
+	if _, _, err := k.CheckPassword(t.Context(), lane, false, "", core.NewSecret("x")); err != nil {
+		t.Errorf("after the flood: %v", err)
 	}
 }
 
 func TestLongPasswordsAreRefusedByName(t *testing.T) {
 	k := openAt(t, keeper.Config{Dir: t.TempDir()})
-	_, err := k.HashPassword(t.Context(), core.NewSecret(strings.Repeat("secret", 1000)))
+	_, err := k.HashPassword(t.Context(), lane, false, core.NewSecret(strings.Repeat("secret", 1000)))
 	if core.CodeOf(err) != core.Invalid || strings.Contains(err.Error(), "secretsecret") {
 		t.Errorf("%v", err)
 	}

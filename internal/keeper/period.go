@@ -52,7 +52,7 @@ func openPeriods(dir string, server *server) (*periods, error) {
 	}
 	for _, e := range entries {
 		if name, gone := strings.CutSuffix(e.Name(), goneName); gone {
-			if err := destroy(filepath.Join(dir, name+keyEnding)); err != nil {
+			if err := file.Destroy(filepath.Join(dir, name+keyEnding)); err != nil {
 				return nil, err
 			}
 		}
@@ -136,33 +136,12 @@ func (p *periods) drop(name string) error {
 	defer p.mu.Unlock()
 	delete(p.keys, name)
 	if _, err := os.Stat(base + goneName); err == nil {
-		return destroy(base + keyEnding)
+		return file.Destroy(base + keyEnding)
 	}
 	if err := file.Replace(base+goneName, nil, 0o600); err != nil {
 		return err
 	}
-	return destroy(base + keyEnding)
-}
-
-// destroy overwrites a key's file and removes it. Overwriting reaches the old
-// bytes only where the file system writes in place (ext4 and XFS do, ZFS and
-// Btrfs do not); that the file was sealed protects the rest.
-func destroy(path string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	info, err := f.Stat()
-	if err == nil {
-		_, err = f.WriteAt(make([]byte, info.Size()), 0)
-	}
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return file.Remove(path)
+	return file.Destroy(base + keyEnding)
 }
 
 // forget drops all keys from memory.

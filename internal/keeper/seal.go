@@ -1,10 +1,12 @@
 package keeper
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 )
@@ -12,6 +14,7 @@ import (
 const (
 	underPeriod = 0x01
 	underSecret = 0x02
+	underData   = 0x03
 
 	keySize = 32
 	idSize  = 4
@@ -69,38 +72,50 @@ func (b *box) bind(ad []byte) []byte {
 	return append(append(make([]byte, 0, len(b.head)+len(ad)), b.head...), ad...)
 }
 
-// server seals under the server's secret key.
+// server wraps other keys under the server's secret key. While the secret is
+// being replaced it knows two: what was wrapped under either opens.
 type server struct {
-	secret []byte
-	head   []byte
+	now *wrapper
+	old *wrapper // nil outside a rotation
 }
 
-func newServer(secret []byte) (*server, error) {
+// wrapper is one secret key and the head of what it wrapped.
+type wrapper struct{ secret, head []byte }
+
+func newWrapper(secret []byte) (*wrapper, error) {
 	id, err := derive(secret, "id")
 	if err != nil {
 		return nil, err
 	}
-	return &server{secret: secret, head: append([]byte{underSecret}, id[:idSize]...)}, nil
+	return &wrapper{secret, append([]byte{underSecret}, id[:idSize]...)}, nil
 }
 
-func (s *server) box(use string) (*box, error) { return newBox(s.secret, use, s.head...) }
+// id tells secrets apart; it says nothing about the key.
+func (w *wrapper) id() string { return hex.EncodeToString(w.head[1:]) }
 
-// open is for the keeper's own files. It says which key is missing.
-func (s *server) open(use string, ad, sealed []byte) ([]byte, error) {
-	b, err := s.box(use)
-	if err != nil {
-		return nil, err
-	}
-	if len(sealed) > len(s.head) && sealed[0] == underSecret && string(sealed[:len(s.head)]) != string(s.head) {
-		return nil, fmt.Errorf("it was sealed under another secret key (%x, this one is %x)", sealed[1:len(s.head)], s.head[1:])
-	}
-	return b.open(ad, sealed)
-}
+func (w *wrapper) box(use string) (*box, error) { return newBox(w.secret, use, w.head...) }
 
+// seal wraps a key for one use.
 func (s *server) seal(use string, ad, plain []byte) ([]byte, error) {
-	b, err := s.box(use)
+	b, err := s.now.box(use)
 	if err != nil {
 		return nil, err
 	}
 	return b.seal(ad, plain), nil
+}
+
+// open unwraps a key. It says which secret is missing.
+func (s *server) open(use string, ad, sealed []byte) ([]byte, error) {
+	w := s.now
+	if s.old != nil && bytes.HasPrefix(sealed, s.old.head) {
+		w = s.old
+	}
+	b, err := w.box(use)
+	if err != nil {
+		return nil, err
+	}
+	if len(sealed) > len(w.head) && sealed[0] == underSecret && !bytes.HasPrefix(sealed, w.head) {
+		return nil, fmt.Errorf("it was sealed under another secret key (%x, this one is %s)", sealed[1:len(w.head)], w.id())
+	}
+	return b.open(ad, sealed)
 }

@@ -13,40 +13,62 @@ import (
 )
 
 // credential is the name under which systemd hands over the secret key
-// (LoadCredential= or LoadCredentialEncrypted=, systemd.exec(5)).
-const credential = "hostward-secret"
+// (LoadCredential= or LoadCredentialEncrypted=, systemd.exec(5)); the one
+// before it, while the key is being replaced, has a name of its own.
+const (
+	credential    = "hostward-secret"
+	oldCredential = "hostward-secret-old"
+)
 
-// loadSecret returns the server's secret key: systemd's credential where there
+// secrets are the secret key, and the one before it while that is being replaced.
+type secrets struct {
+	now, old   []byte
+	credential bool // systemd handed it over
+}
+
+// loadSecrets returns the server's secret key: systemd's credential where there
 // is one, else the file, which is made at first start. A file beside a
-// credential must hold the same key, else values would be sealed under two.
-func loadSecret(dir, credentials string) ([]byte, error) {
+// credential must hold the same key, else keys would be wrapped under two.
+func loadSecrets(dir, credentials string) (s secrets, err error) {
 	path := filepath.Join(dir, "secret.key")
-	given, err := readCredential(credentials)
+	given, err := readCredential(credentials, credential)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	stored, err := readSecret(path)
 	switch {
 	case err != nil:
-		return nil, err
+		return s, err
 	case given != nil && stored != nil && string(given) != string(stored):
-		return nil, fmt.Errorf("the credential %s and %s hold different keys; remove the one that is not in use", credential, path)
+		return s, fmt.Errorf("the credential %s and %s hold different keys; remove the one that is not in use", credential, path)
 	case given != nil:
-		return given, nil
+		s.old, err = readCredential(credentials, oldCredential)
+		s.now, s.credential = given, true
+		return s, err
 	case stored != nil:
-		return stored, nil
+		return rotating(dir, stored)
 	}
 	if err := refuseSecondSecret(dir); err != nil {
-		return nil, err
+		return s, err
 	}
-	return createSecret(path)
+	s.now, err = createSecret(path)
+	return s, err
 }
 
-func readCredential(dir string) ([]byte, error) {
+// rotating finds a rotation that a crash cut off.
+func rotating(dir string, stored []byte) (secrets, error) {
+	next, err := readSecret(filepath.Join(dir, nextSecret))
+	if err != nil || next == nil {
+		return secrets{now: stored}, err
+	}
+	return secrets{now: next, old: stored}, nil
+}
+
+func readCredential(dir, name string) ([]byte, error) {
 	if dir == "" {
 		return nil, nil
 	}
-	return checkSize(os.ReadFile(filepath.Join(dir, credential)))
+	return checkSize(os.ReadFile(filepath.Join(dir, name)))
 }
 
 func readSecret(path string) ([]byte, error) {

@@ -24,6 +24,7 @@ var exits = map[core.Code]int{
 	core.Invalid:         exitUsage,
 	core.Unauthenticated: exitRefused,
 	core.Denied:          exitRefused,
+	core.Unproved:        exitRefused,
 	core.Unconfirmed:     exitUnconfirmed,
 	"unreadable":         exitUsage,
 	"too-large":          exitUsage,

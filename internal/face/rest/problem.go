@@ -40,6 +40,7 @@ var meanings = []meaning{
 	{string(core.Invalid), http.StatusUnprocessableEntity, "The input breaks a rule", "The faults name each field, what was given (never a secret) and what is accepted. Nothing was done."},
 	{unreadable, http.StatusBadRequest, "The request cannot be read", "The body is not JSON, the text is not UTF-8, or a header or parameter has no meaning here. Nothing was done."},
 	{string(core.Unauthenticated), http.StatusUnauthorized, "Log in first", "Send a valid token as Authorization: Bearer. What was wrong with the one you sent is in the action log, not here."},
+	{string(core.Unproved), http.StatusForbidden, "Prove once more who you are", "The operation asks for a second factor that was shown a moment ago. A person gives it in the panel; a token needs a grant for this operation by its very name."},
 	{string(core.Denied), http.StatusForbidden, "Not allowed", "You are known, but your role, the age of your second factor, or the [api] section of panel.ini forbids it."},
 	{string(core.NotFound), http.StatusNotFound, "There is no such thing", "It does not exist, or it is not yours: the two look the same."},
 	{noMethod, http.StatusMethodNotAllowed, "Wrong method", "The Allow header names the methods this address takes."},

@@ -4,8 +4,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"time"
 
+	"hostward/internal/act"
 	"hostward/internal/core"
 )
 
@@ -16,6 +18,7 @@ const (
 	flashCookie   = "__Host-flash"
 	themeCookie   = "__Host-theme"
 	keysCookie    = "__Host-keys"
+	deviceCookie  = "__Host-device"
 )
 
 // Opener is the output of an operation that opens a session: the face puts the
@@ -26,6 +29,13 @@ type Opener interface {
 
 // Closer is the output of an operation that ends the caller's own session.
 type Closer interface{ ClosesSession() }
+
+// Knower is the output of an operation by which a browser becomes known: the face
+// keeps the token as a cookie of its own, and shows it to operations that have a
+// field for it.
+type Knower interface {
+	KnowsDevice() (token core.Secret, until time.Time)
+}
 
 func setCookie(w http.ResponseWriter, name, value string, age time.Duration) {
 	c := &http.Cookie{Name: name, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode}
@@ -44,16 +54,33 @@ func cookie(r *http.Request, name string) string {
 	return c.Value
 }
 
-// keepSession carries what an operation said about the session into the cookie.
-func keepSession(w http.ResponseWriter, output any, now time.Time) {
+// keep carries what an operation said about the session and the browser into
+// cookies. A new token opens another session, so that the rest of the visit is its.
+func (f *Face) keep(v *visit, output any) {
 	switch o := output.(type) {
 	case Opener:
 		token, until := o.OpensSession()
 		if !token.Empty() {
-			setCookie(w, sessionCookie, token.Reveal(), until.Sub(now))
+			setCookie(v.w, sessionCookie, token.Reveal(), until.Sub(v.now))
+			v.actor, v.lost = f.who(v.r, token, false)
 		}
 	case Closer:
-		setCookie(w, sessionCookie, "", 0)
+		setCookie(v.w, sessionCookie, "", 0)
+	}
+	if o, ok := output.(Knower); ok {
+		if token, until := o.KnowsDevice(); !token.Empty() {
+			setCookie(v.w, deviceCookie, token.Reveal(), until.Sub(v.now))
+		}
+	}
+}
+
+// known puts the browser's own token where an operation has a field for it. What
+// was sent in its place does not count.
+func known(r *http.Request, op *act.Op, values url.Values) {
+	for _, p := range op.Input {
+		if p.Form == "device" {
+			values.Set(p.Name, cookie(r, deviceCookie))
+		}
 	}
 }
 

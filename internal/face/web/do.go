@@ -20,14 +20,17 @@ func (f *Face) showOp(v *visit) {
 func (f *Face) showOpWith(v *visit, u *url.URL, status int, try *attempt) {
 	op, ok := f.Registry.Op(strings.TrimPrefix(u.Path, "/do/"))
 	switch {
-	case v.stranger() && (!ok || !f.entry(op.Name)):
-		v.toLogin()
+	case v.outside() && (!ok || !f.entry(op) || !f.Bus.May(v.actor, op)):
+		f.toLogin(v)
 		return
 	case !ok:
 		f.fail(v, core.Errorf(core.NotFound, "there is no operation of this name"))
 		return
-	case !f.Bus.May(v.actor, op):
+	case !f.Bus.May(v.actor, op) && try != nil: // it was refused on record already
 		f.fail(v, core.Errorf(core.Denied, "%s is for %s", op.Name, op.Roles))
+		return
+	case !f.Bus.May(v.actor, op):
+		f.denied(v, op.Name, core.Errorf(core.Denied, "%s is for %s", op.Name, op.Roles))
 		return
 	}
 	s := f.sheet(v, &route{Page: act.Page{Path: "/do/{op}", Title: headline(op.Doc)}}, map[string]string{"op": op.Name}, u)
@@ -152,6 +155,12 @@ func kept(op *act.Op, values url.Values, uploads map[string]string) map[string]s
 }
 
 func (f *Face) call(v *visit, op *act.Op, try *attempt) {
+	if err := f.proved(v, try.values); err != nil {
+		try.err = err
+		f.again(v, try)
+		return
+	}
+	known(v.r, op, try.values)
 	expect, _ := strconv.ParseUint(try.values.Get("_expect"), 10, 64)
 	c := act.Call{Op: op.Name, Actor: v.actor, Input: input(op, try.values, try.uploads), Expect: expect,
 		Reason: try.values.Get("_reason"), Key: try.values.Get("_key"), Confirmed: try.values.Get("_confirmed") == "1"}
@@ -165,8 +174,8 @@ func (f *Face) call(v *visit, op *act.Op, try *attempt) {
 	case err != nil && core.CodeOf(err) == core.Unconfirmed:
 		f.preview(v, c, try) // and ask back, with what it would do
 		f.again(v, try)
-	case err != nil && core.CodeOf(err) == core.Unauthenticated && !f.entry(op.Name):
-		v.toLogin()
+	case err != nil && core.CodeOf(err) == core.Unauthenticated && (v.stranger() || v.lost) && op.Roles&act.Stranger == 0:
+		f.toLogin(v)
 	case err != nil:
 		try.err = core.AsError(err)
 		f.again(v, try)
@@ -198,16 +207,44 @@ func (f *Face) again(v *visit, try *attempt) {
 // done answers a success: a redirect with a flash, or, where the output holds
 // a secret, the one page that shows it.
 func (f *Face) done(v *visit, op *act.Op, r act.Result, try *attempt) {
-	keepSession(v.w, r.Output, v.now)
+	f.keep(v, r.Output)
 	next := localPath(try.values.Get("_next"))
+	if page := f.answers(op.Name); op.Reveals && page != nil && page.Roles&v.actor.Role != 0 {
+		f.showAnswer(v, page, r, or(next, f.after(r), "/"))
+		return
+	}
 	if op.Reveals && !opens(r.Output) {
 		f.once(v, op, r, or(next, f.after(r)))
 		return
 	}
-	if !f.entry(op.Name) {
+	if !f.entry(op) {
 		setFlash(v.w, flash{Op: op.Name, State: r.State, Record: r.Record})
 	}
 	v.redirect(or(next, f.after(r), "/"))
+}
+
+// answers is the page that shows what an operation reveals.
+func (f *Face) answers(op string) *route {
+	for _, p := range f.pages {
+		if slices.Contains(strings.Fields(p.Answer), op) {
+			return p
+		}
+	}
+	return nil
+}
+
+// showAnswer shows what was revealed, once, and where to go on.
+func (f *Face) showAnswer(v *visit, p *route, r act.Result, next string) {
+	s := f.sheet(v, p, nil, &url.URL{Path: p.Path, RawQuery: url.Values{"next": {next}}.Encode()})
+	if err := f.read(v, s); err != nil {
+		f.fail(v, err)
+		return
+	}
+	if s.results == nil {
+		s.results = map[string]act.Result{}
+	}
+	s.results["answer"] = r
+	f.show(v, s, http.StatusOK)
 }
 
 func opens(output any) bool { _, ok := output.(Opener); return ok }

@@ -19,6 +19,7 @@ type Form struct {
 	Op        *act.Op
 	ID        string // of the element, unique in the page
 	Fields    []Field
+	Proof     []Field // that prove once more who somebody is
 	Hidden    []Pair
 	Key       string // Idempotency-Key: two clicks are one change
 	Here      string // the page it stands in, shown again when it fails
@@ -37,6 +38,12 @@ type Form struct {
 // then Enter in a field would press that.
 func (f Form) Rows() bool {
 	return slices.ContainsFunc(f.Fields, func(x Field) bool { return x.Type == "objects" })
+}
+
+// ByPasskey reports whether the browser's passkey is what sends the form: then
+// it needs no other button.
+func (f Form) ByPasskey() bool {
+	return slices.ContainsFunc(f.Fields, func(x Field) bool { return x.Form == "passkey" && x.Required })
 }
 
 // Pair is a name and a value.
@@ -62,8 +69,8 @@ type Field struct {
 // Control is the kind of input the template makes.
 func (f Field) Control() string {
 	switch {
-	case f.Form == "hidden":
-		return "hidden"
+	case f.Form == "hidden", f.Form == "passkey":
+		return f.Form
 	case f.Type == "secret", f.Form == "password":
 		return "password"
 	case f.Type == "list" && f.Enum != nil:
@@ -115,7 +122,7 @@ func (s *Sheet) Form(op string, pairs ...any) (template.HTML, error) {
 	if !ok {
 		return "", fmt.Errorf("there is no operation %q", op)
 	}
-	if !s.face.Bus.May(s.Actor, o) {
+	if !s.may(o) {
 		return "", nil
 	}
 	set, fixed, steer := sorted(pairs)
@@ -163,7 +170,7 @@ func putRows(to url.Values, name string, rows reflect.Value) {
 
 func (s *Sheet) form(o *act.Op, set, fixed, steer url.Values) Form {
 	f := Form{Op: o, ID: "f-" + strings.ReplaceAll(o.Name, ".", "-"), Here: s.Here(), Next: steer.Get("_next"),
-		Submit: or(steer.Get("_submit"), verb(o.Name)), Preview: steer.Get("_preview") != "no" && !s.face.entry(o.Name), Key: core.NewID("web")}
+		Submit: or(steer.Get("_submit"), verb(o.Name)), Preview: steer.Get("_preview") != "no" && !s.face.entry(o), Key: core.NewID("web")}
 	if s.Actor.Role == act.Stranger {
 		f.Key = "" // keys are kept per actor, and a stranger is nobody
 	}
@@ -173,11 +180,17 @@ func (s *Sheet) form(o *act.Op, set, fixed, steer url.Values) Form {
 		f.Plan, f.Confirm = try.plan, try.confirm
 	}
 	for _, p := range o.Input {
+		if p.Form == "device" {
+			continue
+		}
 		if fixed.Has(p.Name) {
 			f.Hidden = append(f.Hidden, Pair{p.Name, fixed.Get(p.Name)})
 			continue
 		}
 		f.Fields = append(f.Fields, s.field(p, p.Name, f.ID, set, try))
+	}
+	if s.face.stale(s.visit, s.Actor, o) {
+		f.Proof = s.proof(f.ID, try)
 	}
 	f.Multipart = slices.ContainsFunc(f.Fields, func(x Field) bool { return x.Type == "file" })
 	if expect := steer.Get("_expect"); expect != "" && expect != "0" {
@@ -209,11 +222,11 @@ func (s *Sheet) field(p act.Param, at, form string, set url.Values, try *attempt
 	if f.Label == "" {
 		f.Label = p.Name
 	}
-	if s.route.Path == "/setup" && p.Name == "token" {
+	if p.Name == "token" && s.visit.outside() {
 		f.From = "token"
 	}
 	switch p.Type {
-	case "secret": // never given back (SPEC A4)
+	case "secret": // never given back (SPEC A4), nor is what a passkey answered
 	case "file":
 		f.Value = set.Get(at)
 		if try != nil && f.Value == "" {
@@ -225,7 +238,9 @@ func (s *Sheet) field(p act.Param, at, form string, set url.Values, try *attempt
 	case "objects":
 		f.Members = s.members(p, at, form, set, try)
 	default:
-		f.Value = set.Get(at)
+		if f.Value = set.Get(at); p.Form == "passkey" {
+			f.Value = ""
+		}
 	}
 	return f
 }
@@ -261,7 +276,7 @@ func (f *Form) blame(err *core.Error) {
 		f.Faults = append(f.Faults, upper(err.Public))
 	}
 	for _, fault := range err.Faults {
-		if !place(f.Fields, fault) {
+		if !place(f.Fields, fault) && !place(f.Proof, fault) {
 			f.Faults = append(f.Faults, fault.String())
 		}
 	}
@@ -307,7 +322,7 @@ func (s *Sheet) Button(op, label string, pairs ...any) (template.HTML, error) {
 	if !ok {
 		return "", fmt.Errorf("there is no operation %q", op)
 	}
-	if !s.face.Bus.May(s.Actor, o) {
+	if !s.may(o) {
 		return "", nil
 	}
 	set, fixed, steer := sorted(pairs)
@@ -321,7 +336,7 @@ func (s *Sheet) Button(op, label string, pairs ...any) (template.HTML, error) {
 		}
 	}
 	slices.SortFunc(b.Values, func(a, b Pair) int { return strings.Compare(a.Name, b.Name) })
-	if b.asks(set) {
+	if b.asks(set) || s.face.stale(s.visit, s.Actor, o) {
 		set["_fixed"] = slices.Sorted(maps.Keys(set))
 		set.Set("_next", b.Next)
 		b.URL = "/do/" + op + "?" + set.Encode()
@@ -349,12 +364,12 @@ func (b *button) asks(set url.Values) bool {
 // autofill is the browser's hint for what a field holds (WCAG 1.3.5).
 func autofill(p act.Param, page string) string {
 	switch {
-	case p.Type == "secret" && page == "/login":
-		return "current-password"
-	case p.Type == "secret" && strings.Contains(strings.ToLower(p.Name), "password"):
+	case p.Form == "new-password":
 		return "new-password"
-	case page == "/login" && p.Type == "string" && p.Name != "code", page == "/setup" && p.Name == "login":
-		return "username"
+	case p.Type == "secret" && strings.Contains(strings.ToLower(p.Name), "password"):
+		return "current-password"
+	case alone(page) && p.Name == "login":
+		return "username webauthn"
 	case p.Name == "code":
 		return "one-time-code"
 	}

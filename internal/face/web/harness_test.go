@@ -277,7 +277,7 @@ func (s *sessions) open(a act.Actor) core.Secret {
 	return token
 }
 
-func (s *sessions) who(_ context.Context, token core.Secret) (act.Actor, error) {
+func (s *sessions) who(_ context.Context, token core.Secret, _ bool) (act.Actor, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a, ok := s.known[token.Reveal()]; ok {
@@ -320,7 +320,7 @@ func (s *sessions) logout() act.Change[struct{}, logoutOut] {
 type setupIn struct {
 	Token    core.Secret `json:"token" doc:"from the link that the server printed" rule:"required,max=100"`
 	Login    string      `json:"login" doc:"name to log in with" rule:"required,max=100"`
-	Password core.Secret `json:"password" doc:"at least 15 characters; a sentence is fine" rule:"required,min=15,max=256"`
+	Password core.Secret `json:"password" form:"new-password" doc:"at least 15 characters; a sentence is fine" rule:"required,min=15,max=256"`
 }
 
 var accountSetup = act.Change[setupIn, string]{Name: "account.setup", Doc: "create the first administrator", Class: "account", Roles: act.Stranger,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -115,7 +116,7 @@ func (f *Face) find(path string) (*route, map[string]string) {
 }
 
 // alone are the pages for people who are not logged in yet.
-func alone(path string) bool { return path == "/login" || path == "/setup" }
+func alone(path string) bool { return path == "/login" || path == "/setup" || path == "/forgot" }
 
 // page answers GET of a declared page.
 func (f *Face) page(v *visit) {
@@ -131,17 +132,20 @@ func (f *Face) showPage(v *visit, u *url.URL, status int, try *attempt) {
 		return
 	}
 	switch {
-	case p == nil && v.stranger():
-		v.toLogin() // whether a page exists is no stranger's business
+	case p == nil && v.outside():
+		f.toLogin(v) // whether a page exists is no stranger's business
 		return
 	case p == nil:
 		f.fail(v, core.Errorf(core.NotFound, "there is no page at this address"))
 		return
-	case v.actor.Role&p.Roles == 0 && v.stranger():
-		v.toLogin()
+	case v.actor.Role&p.Roles == 0 && v.outside():
+		f.toLogin(v)
+		return
+	case v.actor.Role&p.Roles == 0 && p.Path == f.Step: // no step is left
+		v.redirect(or(u.Query().Get("next"), "/"))
 		return
 	case v.actor.Role&p.Roles == 0:
-		f.fail(v, core.Errorf(core.Denied, "this page is for %s", p.Roles))
+		f.denied(v, f.first(p, params, u), core.Errorf(core.Denied, "this page is for %s", p.Roles))
 		return
 	}
 	s := f.sheet(v, p, params, u)
@@ -155,6 +159,26 @@ func (f *Face) showPage(v *visit, u *url.URL, status int, try *attempt) {
 
 func (f *Face) unready(v *visit) bool {
 	return f.Ready != nil && v.stranger() && !f.Ready(v.ctx())
+}
+
+// first is an operation that a page calls, "" for none: what a refusal is about.
+func (f *Face) first(p *route, params map[string]string, u *url.URL) string {
+	if p.Calls == nil {
+		return ""
+	}
+	calls := p.Calls(params, u.Query())
+	for _, name := range slices.Sorted(maps.Keys(calls)) {
+		return calls[name].Op
+	}
+	return ""
+}
+
+// denied refuses on record (SPEC L1).
+func (f *Face) denied(v *visit, op string, err error) {
+	if op != "" {
+		_, err = f.Bus.Refuse(v.ctx(), act.Call{Op: op, Actor: v.actor}, err)
+	}
+	f.fail(v, err)
 }
 
 // read runs the page's queries. What is absent or needs a log-in is the answer

@@ -33,6 +33,7 @@ type frame struct {
 	Ledger  *Ledger
 	Browser string
 	Logout  string
+	Leave   template.HTML // button that ends acting as somebody else
 	Version string
 	Flash   *flashView
 	Query   string
@@ -83,7 +84,7 @@ func (f *Face) showPart(v *visit, s *Sheet, name string, data any, status int) {
 
 func (f *Face) wrap(v *visit, s *Sheet, body template.HTML, status int) {
 	shell := "shell"
-	if alone(s.route.Path) || v.stranger() {
+	if alone(s.route.Path) || v.outside() {
 		shell = "alone"
 	}
 	fr := f.frame(v, s, body)
@@ -106,9 +107,21 @@ func (f *Face) frame(v *visit, s *Sheet, body template.HTML) frame {
 		CSS: f.assets.urls["app.css"], JS: f.assets.urls["app.js"], Mark: f.assets.urls["mark.svg"],
 		Rail: f.railFor(v.actor, s.url.Path), Crumbs: f.crumbs(s), Here: s.Here(), Host: hostname(v.r.Host),
 		Actor: v.actor, Role: v.actor.Role.String(), Now: v.now, Local: v.now.In(f.Location).Format("15:04 MST"),
-		Ledger: f.ledger(v), Browser: f.Browser, Logout: f.logoutFor(v.actor), Version: f.Version,
+		Ledger: f.ledger(v), Browser: f.Browser, Logout: f.logoutFor(v.actor), Leave: leave(f, s), Version: f.Version,
 		Flash: f.flashed(v), Query: s.Query.Get("q"),
 	}
+}
+
+// leave is the way back to oneself.
+func leave(f *Face, s *Sheet) template.HTML {
+	if s.Actor.By == nil || f.Leave == "" {
+		return ""
+	}
+	b, err := s.Button(f.Leave, "Be yourself again", "_next", "/", "_class", "small")
+	if err != nil {
+		f.Logger.Error("no way back from acting as somebody", "error", err)
+	}
+	return b
 }
 
 func (f *Face) logoutFor(a act.Actor) string {
@@ -119,7 +132,7 @@ func (f *Face) logoutFor(a act.Actor) string {
 }
 
 func (f *Face) ledger(v *visit) *Ledger {
-	if f.Ledger == nil || v.stranger() {
+	if f.Ledger == nil || v.outside() {
 		return nil
 	}
 	l := f.Ledger(v.ctx())
@@ -175,6 +188,7 @@ var statuses = map[core.Code]int{
 	core.Invalid:         http.StatusUnprocessableEntity,
 	core.Unauthenticated: http.StatusUnauthorized,
 	core.Denied:          http.StatusForbidden,
+	core.Unproved:        http.StatusForbidden,
 	core.NotFound:        http.StatusNotFound,
 	core.Conflict:        http.StatusConflict,
 	core.Stale:           http.StatusPreconditionFailed,
@@ -211,7 +225,7 @@ func (f *Face) fail(v *visit, err error) {
 		f.Logger.Error("page failed", "path", v.r.URL.Path, "error", err)
 	}
 	if e.Code == core.Unauthenticated {
-		v.toLogin()
+		f.toLogin(v)
 		return
 	}
 	f.failAs(v, statusOf(e.Code), upper(e.Public), e.Faults)

@@ -63,7 +63,7 @@ func (f *Face) objectHits(v *visit, text string) (found []Hit, err error) {
 
 func (f *Face) taskHits(a act.Actor, text string) (found []Hit) {
 	for _, op := range f.Registry.Ops() {
-		if op.Method != "stream" && f.Bus.May(a, op) && !f.entry(op.Name) && holds(text, op.Name, op.Doc) {
+		if op.Method != "stream" && f.Bus.May(a, op) && !f.entry(op) && holds(text, op.Name, op.Doc) {
 			found = append(found, Hit{headline(op.Doc), "Task", "/do/" + op.Name})
 		}
 	}
@@ -90,7 +90,7 @@ type searchPage struct {
 // search is the palette for people without JavaScript, and has an address.
 func (f *Face) search(v *visit) {
 	if v.stranger() {
-		v.toLogin()
+		f.toLogin(v)
 		return
 	}
 	text := v.r.URL.Query().Get("q")

@@ -104,7 +104,7 @@ func input(op *act.Op, values url.Values, uploads map[string]string) json.RawMes
 	}
 	fields := object(op.Input, "", values, uploads)
 	for name := range values {
-		if !strings.HasPrefix(name, "_") && !known(op.Input, name) {
+		if !strings.HasPrefix(name, "_") && !declared(op.Input, name) {
 			fields[name] = values.Get(name)
 		}
 	}
@@ -127,7 +127,7 @@ func readable(values url.Values) bool {
 	return true
 }
 
-func known(ps []act.Param, name string) bool {
+func declared(ps []act.Param, name string) bool {
 	top, _, _ := strings.Cut(name, ".")
 	for _, p := range ps {
 		if p.Name == name || p.Type == "objects" && p.Name == top {

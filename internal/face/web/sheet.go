@@ -52,7 +52,7 @@ func (s *Sheet) Fault(name string) string {
 // May reports whether the actor's role may call the operation.
 func (s *Sheet) May(op string) bool {
 	o, ok := s.face.Registry.Op(op)
-	return ok && s.face.Bus.May(s.Actor, o)
+	return ok && s.may(o)
 }
 
 // Is reports whether the actor has one of the roles, by name.
@@ -127,7 +127,7 @@ func (s *Sheet) Pager(next any) (template.HTML, error) {
 func (s *Sheet) Tasks(prefix string) []Task {
 	var tasks []Task
 	for _, op := range s.face.Registry.Ops() {
-		if op.Method == "change" && strings.HasPrefix(op.Name, prefix) && s.face.Bus.May(s.Actor, op) && !s.face.entry(op.Name) {
+		if op.Method == "change" && strings.HasPrefix(op.Name, prefix) && s.may(op) && !s.face.entry(op) {
 			tasks = append(tasks, Task{op.Name, headline(op.Doc), "/do/" + op.Name, human(noun(op.Name))})
 		}
 	}
@@ -166,8 +166,11 @@ func (s *Sheet) Next() string {
 func (s *Sheet) LoginOp() string { return s.face.Login }
 func (s *Sheet) SetupOp() string { return s.face.Setup }
 
-// entry reports whether op belongs to the way in, not to daily work.
-func (f *Face) entry(op string) bool { return op == f.Login || op == f.Setup || op == f.Logout }
+// entry reports whether op belongs to the way in and out, not to daily work.
+func (f *Face) entry(op *act.Op) bool {
+	inside := op.Roles &^ (act.Stranger | act.Entrant | act.System)
+	return inside == 0 || slices.Contains([]string{f.Login, f.Setup, f.Logout, f.Leave, f.Prove}, op.Name)
+}
 
 // title is what the page calls itself: its template's "title", or the declared
 // one with path parameters filled in.

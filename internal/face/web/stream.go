@@ -27,9 +27,6 @@ func (f *Face) stream(v *visit) {
 		return
 	}
 	err := f.Bus.Stream(v.ctx(), f.streamCall(v, op), func(item any) error {
-		if f.over(v) {
-			return errOver
-		}
 		b, err := json.Marshal(item)
 		if err != nil {
 			return err
@@ -39,14 +36,6 @@ func (f *Face) stream(v *visit) {
 	if err != nil && v.ctx().Err() == nil {
 		_ = out.write("event: end\ndata: " + jsonText(core.AsError(err).Sentence()) + "\n\n")
 	}
-}
-
-var errOver = core.Errorf(core.Unauthenticated, "the session is over; log in again")
-
-// over asks again whose session it is: a revoked one stops its open streams.
-func (f *Face) over(v *visit) bool {
-	now, _ := f.actor(v.r)
-	return now.Session != v.actor.Session || now.ID != v.actor.ID
 }
 
 // download answers a stream operation as a file. Text and bytes go out as they
@@ -87,8 +76,8 @@ func (f *Face) download(v *visit) {
 func (f *Face) openable(v *visit) (*act.Op, bool) {
 	op, ok := f.Registry.Op(v.r.PathValue("op"))
 	switch {
-	case v.stranger():
-		v.toLogin()
+	case v.outside():
+		f.toLogin(v)
 	case !ok || op.Method != "stream":
 		f.fail(v, core.Errorf(core.NotFound, "there is no stream of this name"))
 	default:
@@ -132,7 +121,13 @@ func (o *flusher) write(text string) error {
 	if _, err := o.v.w.Write([]byte(text)); err != nil {
 		return err
 	}
-	return o.c.Flush()
+	if err := o.c.Flush(); err != nil {
+		return err
+	}
+	// It is for one write: where nothing happens for a while, nobody is gone
+	// (HTTP/2 resets a stream as soon as its deadline passes).
+	_ = o.c.SetWriteDeadline(time.Time{})
+	return nil
 }
 
 func jsonText(s string) string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"slices"
 	"strings"
 )
 
@@ -20,7 +21,7 @@ var words = template.FuncMap{
 	"badge": badge, "tone": tone, "icon": icon, "when": when, "precise": precise, "day": day, "ago": ago, "span": span,
 	"code": code, "verbatim": verbatim, "count": count, "size": size, "plural": plural, "human": human, "upper": upper, "lower": lower, "headline": headline, "clip": clip, "plain": plain,
 	"dict": dict, "append": func(bars []Bar, b Bar) []Bar { return append(bars, b) },
-	"fingerprint": grouped, "weave": weave,
+	"fingerprint": grouped, "weave": weave, "qr": qrCode, "has": slices.Contains[[]string], "list": func(words ...string) []string { return words },
 }
 
 // dict makes a map of names and values, for a template that takes several.

@@ -25,6 +25,9 @@ type visit struct {
 func (v *visit) ctx() context.Context { return v.r.Context() }
 func (v *visit) stranger() bool       { return v.actor.Role == act.Stranger }
 
+// outside reports whether he is not in yet: a stranger, or somebody with a step left.
+func (v *visit) outside() bool { return v.actor.Role&(act.Stranger|act.Entrant) != 0 }
+
 // visited resolves the session and keeps a fault of ours from ending the server.
 func (f *Face) visited(next func(*visit)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -38,7 +41,7 @@ func (f *Face) visited(next func(*visit)) http.HandlerFunc {
 				f.fail(v, core.AsError(errPanic))
 			}
 		}()
-		v.actor, v.lost = f.actor(r)
+		v.actor, v.lost = f.actor(r, !strings.HasPrefix(r.URL.Path, "/stream/"))
 		next(v)
 	}
 }
@@ -46,10 +49,15 @@ func (f *Face) visited(next func(*visit)) http.HandlerFunc {
 var errPanic = core.Errorf(core.Internal, "something went wrong on the server; its log says what")
 
 // actor is whose session it is, or a stranger. lost: there was one, it is over.
-func (f *Face) actor(r *http.Request) (a act.Actor, lost bool) {
+func (f *Face) actor(r *http.Request, use bool) (a act.Actor, lost bool) {
+	return f.who(r, core.NewSecret(cookie(r, sessionCookie)), use)
+}
+
+// who is whose session a token opens, at this request.
+func (f *Face) who(r *http.Request, token core.Secret, use bool) (a act.Actor, lost bool) {
 	a = act.Actor{Kind: "stranger", Role: act.Stranger}
-	if token := cookie(r, sessionCookie); token != "" {
-		known, err := f.Session(r.Context(), core.NewSecret(token))
+	if !token.Empty() {
+		known, err := f.Session(r.Context(), token, use)
 		switch {
 		case err == nil:
 			a = known
@@ -59,7 +67,10 @@ func (f *Face) actor(r *http.Request) (a act.Actor, lost bool) {
 			lost = true
 		}
 	}
-	a.Door, a.Address, a.Agent = "web", address(r), agent(r)
+	a.Door, a.Address, a.Agent, a.Host = "web", address(r), agent(r), host(r)
+	for by := a.By; by != nil; by = by.By { // a copy of ours: Session made it for this request
+		by.Door, by.Address = a.Door, a.Address
+	}
 	return a, lost
 }
 
@@ -69,6 +80,14 @@ func address(r *http.Request) string {
 		return r.RemoteAddr
 	}
 	return host
+}
+
+// host is the name by which the browser called, cut: strangers choose it.
+func host(r *http.Request) string {
+	if len(r.Host) > 300 {
+		return ""
+	}
+	return r.Host
 }
 
 // agent is the browser's own name, cut: strangers choose it.
@@ -99,10 +118,14 @@ func (v *visit) redirect(to string) {
 	v.w.WriteHeader(http.StatusSeeOther)
 }
 
-// toLogin sends a stranger to the log-in page and back afterwards.
-func (v *visit) toLogin() {
+// toLogin sends a stranger to the log-in page, and who has a step left to that
+// one, and back afterwards.
+func (f *Face) toLogin(v *visit) {
 	to := "/login"
-	if v.r.Method == http.MethodGet && v.r.URL.Path != "/" {
+	if v.actor.Role == act.Entrant && f.Step != "" {
+		to = f.Step
+	}
+	if v.r.Method == http.MethodGet && v.r.URL.Path != "/" && v.r.URL.Path != to {
 		to += "?next=" + url.QueryEscape(v.r.URL.RequestURI())
 	}
 	if v.lost {

@@ -32,8 +32,9 @@ type Config struct {
 	Registry *act.Registry
 	Bus      Bus
 	// Session returns whose session a cookie's token is, with Kind, ID, Name,
-	// Role, Tenant, Session, Proof and By set. core.Unauthenticated: nobody's.
-	Session func(ctx context.Context, token core.Secret) (act.Actor, error)
+	// Role, Tenant, Session, Proof and By set. core.Unauthenticated: nobody's. use
+	// is false for what a page does by itself, which keeps no session alive.
+	Session func(ctx context.Context, token core.Secret, use bool) (act.Actor, error)
 	Clock   core.Clock
 	Logger  *slog.Logger
 
@@ -43,7 +44,13 @@ type Config struct {
 	// Ledger says how well the log is protected now, for the rail. Nil: not shown.
 	Ledger func(ctx context.Context) Ledger
 
+	// Ways names the fields of the operation Prove that somebody can use. Nil: all.
+	Ways func(ctx context.Context, a act.Actor) []string
+
 	Login, Setup, Logout string // operations behind /login, /setup and "Log out"
+	Leave                string // operation that ends acting as somebody else
+	Prove                string // operation that shows once more who somebody is
+	Step                 string // page of who has one more step to go
 	Record               string // page of one log record, with {id}: "/log/{id}"
 	Browser              string // page of the log: "/log"
 	Version              string
@@ -102,6 +109,7 @@ func (f *Face) routes() http.Handler {
 	mux.Handle("GET /asset/", f.assets)
 	mux.HandleFunc("GET /do/{op}", f.visited(f.showOp))
 	mux.HandleFunc("POST /do/{op}", f.visited(f.do))
+	mux.HandleFunc("POST /ask/{op}", f.visited(f.ask))
 	mux.HandleFunc("POST /look", f.visited(f.look))
 	mux.HandleFunc("GET /search", f.visited(f.search))
 	mux.HandleFunc("GET /search.json", f.visited(f.searchJSON))

@@ -4,6 +4,9 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"hostward/internal/act"
 	"hostward/internal/core"
@@ -24,18 +27,30 @@ type Holding interface {
 	Holds(ctx context.Context, v *act.View, tenant string) (string, error)
 }
 
+// Notices tells people what was done about their accounts.
+type Notices interface {
+	// TellAt puts a notice before an account, and sends it to a second address too.
+	TellAt(ctx context.Context, tx *act.Tx, account, address, subject, text string) error
+	// Tells names the events that TellAt may record.
+	Tells() []string
+}
+
 // Accounts is the feature. Other features ask it, through ports of their own,
 // who an account is and who may see and manage it.
 type Accounts struct {
 	ways     []Way
 	holdings []Holding
+	notices  Notices
 }
 
 // New makes the feature. Join comes before Feature.
 func New() *Accounts { return &Accounts{} }
 
-// Join says which features let accounts in, and which keep what they own.
-func (a *Accounts) Join(ways []Way, holdings []Holding) { a.ways, a.holdings = ways, holdings }
+// Join says which features let accounts in, which keep what they own, and which
+// tells people what was done.
+func (a *Accounts) Join(ways []Way, holdings []Holding, n Notices) {
+	a.ways, a.holdings, a.notices = ways, holdings, n
+}
 
 //go:embed sql
 var migrations embed.FS
@@ -74,8 +89,42 @@ func (a *Accounts) Owner(ctx context.Context, v *act.View, id string) (string, e
 // whether it is open.
 func (a *Accounts) Actor(ctx context.Context, v *act.View, id string) (who act.Actor, open bool, err error) {
 	x, err := byID(ctx, v, id)
-	who = act.Actor{Kind: "account", ID: x.ID, Name: x.Login, Role: x.role(), Tenant: x.owner()}
+	who = x.actor()
 	return who, err == nil && !x.Disabled && who.Role != 0, err
+}
+
+// Made returns when an account was made.
+func (a *Accounts) Made(ctx context.Context, v *act.View, id string) (time.Time, error) {
+	x, err := byID(ctx, v, id)
+	return x.Created, err
+}
+
+// Address returns an account's e-mail address, "" for none.
+func (a *Accounts) Address(ctx context.Context, v *act.View, id string) (string, error) {
+	x, err := byID(ctx, v, id)
+	return x.Email, err
+}
+
+// Words returns the names by which somebody would know an account: what its
+// password must not be made of.
+func (a *Accounts) Words(ctx context.Context, v *act.View, id string) ([]string, error) {
+	x, err := byID(ctx, v, id)
+	words := []string{x.Login, x.Name, x.Email}
+	for _, mail := range []string{x.Login, x.Email} {
+		if local, domain, ok := strings.Cut(mail, "@"); ok {
+			words = append(words, local, domain)
+		}
+	}
+	return slices.DeleteFunc(words, func(w string) bool { return w == "" }), err
+}
+
+// Everyone calls yield for every open account.
+func (a *Accounts) Everyone(ctx context.Context, v *act.View, yield func(who act.Actor, made time.Time)) error {
+	return everyone(ctx, v, func(x Account) {
+		if who := x.actor(); !x.Disabled && who.Role != 0 {
+			yield(who, x.Created)
+		}
+	})
 }
 
 // Lookup returns the id of the account with a log-in name, "" for none. It

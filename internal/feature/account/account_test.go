@@ -237,7 +237,8 @@ func TestAnAccountThatOwnsSomethingStays(t *testing.T) {
 			t.Fatalf("unconfirmed: %v, %v", b, err)
 		}
 		p.Claim("shop")
-		p.Must(p.Enter("shop", accounttest.Good), "token.create", input{"name": "x", "expires_in": 1})
+		shop, _, _ := p.Arm(p.Enter("shop", accounttest.Good))
+		p.Must(shop, "token.create", input{"name": "x", "expires_in": 1, "scope": []string{"read"}})
 		p.Must(p.agency, "account.delete", input{"account": "shop"})
 		p.Refused(core.NotFound, p.agency, "account.show", input{"account": p.shop.ID})
 		p.Must(p.agency, "account.delete", input{"account": p.Must(p.agency, "account.create", input{"login": "shop", "role": "customer"}).Output.(account.Account).ID})
@@ -252,7 +253,7 @@ func TestUpdateChangesWhatItIsGiven(t *testing.T) {
 	accounttest.Each(t, func(t *testing.T, h *accounttest.House) {
 		p := populate(h)
 		r := p.Must(p.shop, "account.update", input{"account": p.shop.ID, "name": "The shop", "email": "mail@shop.example"})
-		if len(r.Changes) != 1 || len(r.Changes[0].Fields) != 2 || !r.Changes[0].Fields[0].Personal {
+		if len(r.Changes) != 2 || r.Changes[1].Name != "notice.told" || len(r.Changes[0].Fields) != 2 || !r.Changes[0].Fields[0].Personal {
 			t.Errorf("recorded %+v", r.Changes)
 		}
 		p.Must(p.agency, "account.update", input{"account": "shop", "email": "-"})

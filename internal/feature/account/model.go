@@ -48,6 +48,10 @@ func (a Account) owner() string {
 	return core.Provider
 }
 
+func (a Account) actor() act.Actor {
+	return act.Actor{Kind: "account", ID: a.ID, Name: a.Login, Role: a.role(), Tenant: a.owner()}
+}
+
 func (a Account) role() act.Role {
 	r, _ := act.ParseRole(a.Role)
 	return r

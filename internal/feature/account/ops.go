@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"hostward/internal/act"
 	"hostward/internal/core"
@@ -58,6 +59,9 @@ type List struct {
 
 var serves = []string{"2690:11.2", "2690:11.3", "2690:11.5"}
 
+// proof is how fresh a proof must be for what opens or closes doors.
+const proof = 15 * time.Minute
+
 const sampleID = "a_0123456789abcdefghjkmnpqrs"
 
 func (a *Accounts) ops() []act.Declaration {
@@ -81,13 +85,13 @@ func (a *Accounts) changes() []act.Declaration {
 	return []act.Declaration{
 		act.Change[Create, Account]{
 			Name: "account.create", Doc: "Create an account; nobody can log in to it before it is invited.", Class: "account",
-			Roles: act.Staff, Must: []string{"account.created"}, Serves: serves,
+			Roles: act.Staff, Proof: proof, Must: []string{"account.created"}, Serves: serves,
 			Sample: Create{Login: "anna@kranewitt.example", Role: "customer", Name: "Anna Kranewitt"},
 			Target: a.under, Run: a.create,
 		},
 		act.Change[Update, Account]{
 			Name: "account.update", Doc: "Change name and e-mail address of an account.", Class: "account",
-			Roles: act.Hosted, Must: []string{"account.updated"}, Serves: serves,
+			Roles: act.Hosted, Proof: proof, Must: []string{"account.updated"}, May: a.notices.Tells(), Wakes: []string{"mail"}, Serves: serves,
 			Sample: Update{Account: sampleID, Name: "Anna Kranewitt", Email: "anna@kranewitt.example"},
 			Target: func(ctx context.Context, v *act.View, in *Update) (core.Ref, error) {
 				return a.named(ctx, v, &in.Account)
@@ -102,17 +106,17 @@ func (a *Accounts) endings() []act.Declaration {
 	return []act.Declaration{
 		act.Change[ID, Account]{
 			Name: "account.disable", Doc: "Close an account: nobody logs in to it, its sessions end.", Class: "account",
-			Roles: act.Staff, Must: []string{"account.disabled"}, May: ends, Serves: serves,
+			Roles: act.Staff, Proof: proof, Must: []string{"account.disabled"}, May: ends, Serves: serves,
 			Sample: ID{sampleID}, Target: a.aim, Run: a.disable,
 		},
 		act.Change[ID, Account]{
 			Name: "account.enable", Doc: "Open a closed account again.", Class: "account",
-			Roles: act.Staff, Must: []string{"account.enabled"}, Serves: serves,
+			Roles: act.Staff, Proof: proof, Must: []string{"account.enabled"}, Serves: serves,
 			Sample: ID{sampleID}, Target: a.aim, Run: a.enable,
 		},
 		act.Change[ID, ID]{
 			Name: "account.delete", Doc: "Delete an account that owns nothing.", Class: "account", Confirm: true,
-			Roles: act.Staff, Must: []string{"account.deleted"}, May: ends, Serves: serves,
+			Roles: act.Staff, Proof: proof, Must: []string{"account.deleted"}, May: ends, Serves: serves,
 			Sample: ID{sampleID}, Target: a.aim, Run: a.delete,
 		},
 	}
@@ -162,7 +166,7 @@ func (a *Accounts) list(ctx context.Context, v *act.View, in Filter) (List, erro
 	if in.Text != "" {
 		found, err = search(ctx, v, v.Actor().Tenant, in.Text, most)
 	} else {
-		found, err = below(ctx, v, v.Actor().Tenant, in.After, most)
+		found, err = below(ctx, v, in.After, most)
 	}
 	out := List{Accounts: []Account{}}
 	if len(found) == most && in.Text == "" {
@@ -257,7 +261,11 @@ func (a *Accounts) update(ctx context.Context, tx *act.Tx, in Update) (Account, 
 	if err := rename(ctx, tx, x); err != nil {
 		return Account{}, err
 	}
-	return x, tx.Record(ctx, "account.updated", x.ref(), act.Diff(old, x)...)
+	if err := tx.Record(ctx, "account.updated", x.ref(), act.Diff(old, x)...); err != nil || x.Email == old.Email {
+		return x, err
+	}
+	return x, a.notices.TellAt(ctx, tx, x.ID, old.Email, "Your e-mail address was changed",
+		"Letters of this panel go to another address now; "+tx.Actor().Name+" ("+tx.Actor().Role.String()+") changed it. If this is not right, tell your administrator at once.")
 }
 
 // closable refuses what would leave the panel without its administrator, or a

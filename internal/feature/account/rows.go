@@ -41,12 +41,29 @@ func byID(ctx context.Context, v *act.View, id string) (Account, error) {
 // clip keeps what somebody typed short in a sentence.
 func clip(s string) string { return fmt.Sprintf("%.40s", s) }
 
-// below returns the accounts that tenant sees, after the log-in name after.
-func below(ctx context.Context, v *act.View, tenant, after string, most int) ([]Account, error) {
+// everyone calls yield for every account.
+func everyone(ctx context.Context, v *act.View, yield func(Account)) error {
+	return v.Each(ctx, `SELECT id, login, name, email, role, parent, disabled, barred, created FROM account ORDER BY login`, nil, func(scan func(dest ...any) error) error {
+		var one []Account
+		err := collect(&one)(scan)
+		yield(one[0])
+		return err
+	})
+}
+
+// below returns the accounts that the actor sees, after the log-in name after.
+// What visible hides is left out here too: a page must not end in a name that its
+// reader may not know.
+func below(ctx context.Context, v *act.View, after string, most int) ([]Account, error) {
 	var list []Account
+	tenant, hidden := v.Actor().Tenant, "-"
+	if v.Actor().Role == act.Additional {
+		hidden = v.Actor().ID
+	}
 	if tenant == core.Provider {
 		err := v.Each(ctx, `SELECT id, login, name, email, role, parent, disabled, barred, created FROM account
-			WHERE login > $1 ORDER BY login LIMIT $2`, []any{after, most}, collect(&list))
+			WHERE login > $1 AND ($2 = '-' OR id = $2 OR role NOT IN ('administrator', 'additional administrator')) ORDER BY login LIMIT $3`,
+			[]any{after, hidden, most}, collect(&list))
 		return list, err
 	}
 	err := v.Each(ctx, `SELECT id, login, name, email, role, parent, disabled, barred, created FROM account

@@ -12,6 +12,7 @@ import (
 type Enter struct {
 	Login    string      `json:"login" rule:"required,max=254" doc:"log-in name"`
 	Password core.Secret `json:"password" form:"password" rule:"required,max=256" doc:"password"`
+	Device   core.Secret `json:"device" form:"device" rule:"max=200" doc:"token of a browser that is known, if it has one"`
 
 	checked checked
 }
@@ -22,78 +23,170 @@ type checked struct {
 	phc     string // what the password was held against
 	ok      bool
 	better  string // the same password at today's cost
+	device  string // id of the known device it came from
+	barred  error  // administrators do not log in from this address
+
+	demand string // what is asked of passwords now; "" when this one was held against it before
+	weak   string // why it must be changed
 }
 
-// Entered is the output of login.enter.
+// Entered is the output of what opens a session.
 type Entered struct {
 	Session string      `json:"session"`
 	Token   core.Secret `json:"token"`
 	Expires time.Time   `json:"expires"`
+	Step    string      `json:"step,omitempty"` // what is left to do; "": nothing
+	Device  core.Secret `json:"device"`         // for a browser that is not known yet
+
+	deviceUntil time.Time
 }
 
 // OpensSession hands the token to the face, which sets the cookie.
 func (e Entered) OpensSession() (core.Secret, time.Time) { return e.Token, e.Expires }
 
-// errWrong is the one answer to every wrong pair of name and password.
-func errWrong() error { return core.Errorf(core.Unauthenticated, "log-in name or password is wrong") }
+// KnowsDevice hands the device's token to the face, which keeps it as a cookie.
+func (e Entered) KnowsDevice() (core.Secret, time.Time) { return e.Device, e.deviceUntil }
+
+// errWrong is the one answer to every pair of name and password that does not
+// let anybody in. From an address that administrators may not use it says so to
+// everybody, or else it would tell a right password from a wrong one.
+func errWrong(barred error) error {
+	text := "log-in name or password is wrong"
+	if barred != nil {
+		text += "; or you are an administrator: " + core.AsError(barred).Public
+	}
+	return core.Errorf(core.Unauthenticated, "%s", text)
+}
 
 func (l *Login) enter() act.Change[Enter, Entered] {
 	return act.Change[Enter, Entered]{
-		Name: "login.enter", Doc: "Log in and open a session.", Class: class, Roles: act.Stranger, Reveals: true,
+		Name: "login.enter", Doc: "Log in with a password.", Class: class, Roles: act.Stranger, Reveals: true,
 		Must: []string{"session.started"}, Serves: serves,
-		May:     []string{"session.ended", "credential.failed", "credential.cleared", "credential.rehashed", "throttle.counted", "throttle.cleared"},
+		May: append([]string{"session.ended", "credential.failed", "credential.barred", "credential.cleared", "credential.rehashed", "credential.judged",
+			"throttle.counted", "throttle.cleared"}, deviceEvents...),
 		Sample:  Enter{Login: "anna", Password: core.NewSecret("a password of many words")},
 		Target:  nowhere[Enter], // whether the name exists is no stranger's business
 		Prepare: l.check, Run: l.open,
 	}
 }
 
-// check does the same work for every name (SPEC A8). While the network waits
+// check does the same work for every name (SPEC A8). While it has to wait
 // nothing is hashed, so that waiting costs the server nothing.
 func (l *Login) check(ctx context.Context, v *act.View, in *Enter) error {
 	in.Login = fold(in.Login)
-	if err := wait(ctx, v, in.Login); err != nil {
-		l.report(v, "", "throttled", err)
-		return err
-	}
 	id, err := l.Accounts.Lookup(ctx, v, in.Login)
 	if err != nil {
 		return err
 	}
-	why, err := l.fill(ctx, v, id, &in.checked)
+	known, err := knownDevice(ctx, v, in.Device, id)
+	if err != nil {
+		return err
+	}
+	in.checked.device = known.ID
+	if err := l.patient(ctx, v, in); err != nil {
+		l.report(v, id, "throttled", err)
+		return err
+	}
+	in.checked.barred = l.Admit(ctx, v, administrator(v.Actor()))
+	why, judge, err := l.fill(ctx, v, id, &in.checked)
 	if err != nil {
 		return err
 	}
 	v.Release()
-	var old bool
-	if in.checked.ok, old, err = l.Hasher.CheckPassword(ctx, in.checked.phc, in.Password); err != nil {
+	return l.hold(ctx, v, in, id, why, judge)
+}
+
+// patient asks whether this attempt has to wait. From a known device it has not.
+func (l *Login) patient(ctx context.Context, v *act.View, in *Enter) error {
+	limits, _, err := limitsNow(ctx, v)
+	if err != nil || in.checked.device != "" {
 		return err
 	}
-	if !in.checked.ok {
-		l.report(v, id, why, nil)
-	} else if old {
-		in.checked.better, err = l.Hasher.HashPassword(ctx, in.Password)
+	return wait(ctx, v, passwordKeys(v.Actor().Address, in.Login, limits.Failures)...)
+}
+
+// administrator is who an administrator would be at the caller's address.
+func administrator(a act.Actor) act.Actor {
+	return act.Actor{Kind: "account", Role: act.Primary, Tenant: core.Provider, Door: a.Door, Address: a.Address}
+}
+
+// hold holds the password against the hash, and, when it is right and more is
+// asked than before, against what is asked now.
+func (l *Login) hold(ctx context.Context, v *act.View, in *Enter, id, why string, judge judging) (err error) {
+	c := &in.checked
+	lane := network(v.Actor().Address)
+	if c.device != "" {
+		lane = c.device
 	}
+	var old bool
+	if c.ok, old, err = l.Hasher.CheckPassword(ctx, lane, c.device != "", c.phc, in.Password); err != nil {
+		return err
+	}
+	if !c.ok {
+		l.report(v, id, why, nil)
+		return nil
+	}
+	if old {
+		if c.better, err = l.Hasher.HashPassword(ctx, lane, true, in.Password); err != nil {
+			return err
+		}
+	}
+	if judge.demand == "" {
+		return nil
+	}
+	c.demand = judge.demand
+	c.weak, err = l.Policy.Fault(ctx, judge.demand, in.Password, judge.second, judge.words...)
 	return err
+}
+
+// judging is what a password is to be judged with; no demand: it was before.
+type judging struct {
+	demand string
+	second bool
+	words  []string
 }
 
 // fill looks up what to hold a password against, "" for nobody and for a closed
 // account, and says why a failure would be one. It asks the same for every id.
-func (l *Login) fill(ctx context.Context, v *act.View, id string, c *checked) (why string, err error) {
+func (l *Login) fill(ctx context.Context, v *act.View, id string, c *checked) (why string, j judging, err error) {
 	credential, _, err := credentialOf(ctx, v, id)
 	if err != nil {
-		return "", err
+		return "", j, err
 	}
-	_, open, err := l.Accounts.Actor(ctx, v, id)
+	demand, err := l.Policy.Demand(ctx, v)
+	if err != nil {
+		return "", j, err
+	}
+	who, open, err := l.Accounts.Actor(ctx, v, id)
+	absent := err != nil && core.CodeOf(err) == core.NotFound
+	if err != nil && !absent {
+		return "", j, err
+	}
+	standing, err := l.Factors.Standing(ctx, v, who)
 	switch {
-	case err != nil && core.CodeOf(err) == core.NotFound:
-		return "name", nil
-	case err != nil || !open:
+	case err != nil:
+		return "", j, err
+	case absent:
+		return "name", j, nil
+	case !open:
 		c.account = id
-		return "closed", err
+		return "closed", j, nil
 	}
 	c.account, c.phc = id, credential.phc
-	return "password", nil
+	if asked := asked(demand, standing.Has); credential.judged != asked {
+		j.demand, j.second = demand, standing.Has
+		j.words, err = l.Accounts.Words(ctx, v, id)
+	}
+	return "password", j, err
+}
+
+// asked is a demand with the floor that goes with it: a password that was good
+// beside a second factor is held against more when that is gone.
+func asked(demand string, second bool) string {
+	if second {
+		return demand + " beside"
+	}
+	return demand
 }
 
 func (l *Login) report(v *act.View, account, why string, err error) {
@@ -107,7 +200,7 @@ func (l *Login) report(v *act.View, account, why string, err error) {
 // open looks again at all that may have changed since check: many attempts at
 // once must not count as one.
 func (l *Login) open(ctx context.Context, tx *act.Tx, in Enter) (Entered, error) {
-	if err := wait(ctx, &tx.View, in.Login); err != nil {
+	if err := l.patient(ctx, &tx.View, &in); err != nil {
 		return Entered{}, err
 	}
 	who, ok, err := l.holds(ctx, &tx.View, in.checked)
@@ -115,12 +208,18 @@ func (l *Login) open(ctx context.Context, tx *act.Tx, in Enter) (Entered, error)
 		return Entered{}, err
 	}
 	if !ok {
-		return Entered{}, fail(ctx, tx, in.checked.account, in.Login, errWrong())
+		return Entered{}, l.fail(ctx, tx, in)
 	}
-	if err := l.welcome(ctx, tx, in); err != nil {
+	if who.Role&(act.Admins|act.Auditor) != 0 && in.checked.barred != nil {
+		if err := tx.Record(ctx, "credential.barred", credentialRef(who.ID)); err != nil {
+			return Entered{}, err
+		}
+		return Entered{}, l.fail(ctx, tx, in)
+	}
+	if err := l.welcome(ctx, tx, in, who); err != nil {
 		return Entered{}, err
 	}
-	return l.start(ctx, tx, who)
+	return l.start(ctx, tx, who, byPassword, in.checked.device)
 }
 
 // holds reports whether what was checked still is so.
@@ -139,70 +238,128 @@ func (l *Login) holds(ctx context.Context, v *act.View, c checked) (who act.Acto
 	return who, open, err
 }
 
-// fail counts a failure, for the network and for the account, and refuses with
-// err. Both stay although the operation is refused.
-func fail(ctx context.Context, tx *act.Tx, account, login string, err error) error {
-	if err := countFailure(ctx, tx, login); err != nil {
-		return err
-	}
-	c, found, cerr := credentialOf(ctx, &tx.View, account)
-	if cerr != nil {
-		return cerr
-	}
-	if found {
-		if err := setFailures(ctx, tx, account, c.failures+1, tx.Now().UnixMicro()); err != nil {
-			return err
-		}
-		if err := tx.Record(ctx, "credential.failed", credentialRef(account), number("failures", c.failures, c.failures+1)); err != nil {
-			return err
-		}
-	}
-	return tx.Refuse(err)
-}
-
-// welcome forgets what failed before, and keeps a hash at today's cost.
-func (l *Login) welcome(ctx context.Context, tx *act.Tx, in Enter) error {
-	if err := forgive(ctx, tx, in.Login); err != nil {
-		return err
-	}
-	c, _, err := credentialOf(ctx, &tx.View, in.checked.account)
+// fail counts a failure and refuses. Both stay although the operation is refused.
+func (l *Login) fail(ctx context.Context, tx *act.Tx, in Enter) error {
+	limits, _, err := limitsNow(ctx, &tx.View)
 	if err != nil {
 		return err
 	}
-	if c.failures > 0 {
-		if err := setFailures(ctx, tx, c.account, 0, 0); err != nil {
-			return err
-		}
-		if err := tx.Record(ctx, "credential.cleared", credentialRef(c.account), number("failures", c.failures, 0)); err != nil {
-			return err
-		}
+	if in.checked.device != "" {
+		err = failDevice(ctx, tx, in.checked.device)
+	} else {
+		err = countFailure(ctx, tx, passwordKeys(tx.Actor().Address, in.Login, limits.Failures)...)
 	}
-	if in.checked.better == "" {
-		return nil
-	}
-	if err := rehash(ctx, tx, c.account, in.checked.better); err != nil {
+	if err != nil {
 		return err
 	}
-	return tx.Record(ctx, "credential.rehashed", credentialRef(c.account))
+	if err := failCredential(ctx, tx, in.checked.account); err != nil {
+		return err
+	}
+	return tx.Refuse(errWrong(in.checked.barred))
+}
+
+// failCredential counts a failure on the account, so that its owner sees it.
+func failCredential(ctx context.Context, tx *act.Tx, account string) error {
+	c, found, err := credentialOf(ctx, &tx.View, account)
+	if err != nil || !found {
+		return err
+	}
+	if err := setFailures(ctx, tx, account, c.failures+1, tx.Now().UnixMicro()); err != nil {
+		return err
+	}
+	return tx.Record(ctx, "credential.failed", credentialRef(account), number("failures", c.failures, c.failures+1))
+}
+
+// welcome forgets what failed before, keeps a hash at today's cost, and what the
+// password was found to be.
+func (l *Login) welcome(ctx context.Context, tx *act.Tx, in Enter, who act.Actor) error {
+	limits, _, err := limitsNow(ctx, &tx.View)
+	if err != nil {
+		return err
+	}
+	if err := forgive(ctx, tx, togetherKey(tx.Actor().Address, in.Login), nameKey(in.Login, limits.Failures)); err != nil {
+		return err
+	}
+	if err := cleared(ctx, tx, who.ID); err != nil {
+		return err
+	}
+	if in.checked.better != "" {
+		if err := rehash(ctx, tx, who.ID, in.checked.better); err != nil {
+			return err
+		}
+		if err := tx.Record(ctx, "credential.rehashed", credentialRef(who.ID)); err != nil {
+			return err
+		}
+	}
+	return l.judge(ctx, tx, in.checked, who)
+}
+
+// cleared forgets the failures of an account that got in.
+func cleared(ctx context.Context, tx *act.Tx, account string) error {
+	c, _, err := credentialOf(ctx, &tx.View, account)
+	if err != nil || c.failures == 0 {
+		return err
+	}
+	if err := setFailures(ctx, tx, account, 0, 0); err != nil {
+		return err
+	}
+	return tx.Record(ctx, "credential.cleared", credentialRef(account), number("failures", c.failures, 0))
+}
+
+// judge keeps what came of holding the password against what is asked now.
+func (l *Login) judge(ctx context.Context, tx *act.Tx, c checked, who act.Actor) error {
+	if c.demand == "" {
+		return nil
+	}
+	standing, err := l.Factors.Standing(ctx, &tx.View, who)
+	if err != nil {
+		return err
+	}
+	if err := setJudged(ctx, tx, who.ID, asked(c.demand, standing.Has), c.weak); err != nil {
+		return err
+	}
+	found := "good"
+	if c.weak != "" {
+		found = "must be changed"
+	}
+	return tx.Record(ctx, "credential.judged", credentialRef(who.ID), act.Field{Name: "password", New: &found})
 }
 
 // start opens a session with a token that nobody had before: one that was
 // planted in a browser is worth nothing.
-func (l *Login) start(ctx context.Context, tx *act.Tx, who act.Actor) (Entered, error) {
+func (l *Login) start(ctx context.Context, tx *act.Tx, who act.Actor, method, device string) (Entered, error) {
 	if err := l.room(ctx, tx, who.ID); err != nil {
 		return Entered{}, err
 	}
-	idle, absolute := limits(who.Role)
+	limits, _, err := limitsNow(ctx, &tx.View)
+	if err != nil {
+		return Entered{}, err
+	}
+	idle, absolute := limits.of(who.Role)
 	token := core.NewToken()
-	s := Session{ID: core.NewID("s"), Account: who.ID, Started: tx.Now(), Seen: tx.Now(), Expires: tx.Now().Add(absolute),
-		Address: tx.Actor().Address, Agent: tx.Actor().Agent, hash: hashOf(token), idle: idle}
+	s := Session{ID: core.NewID("s"), Account: who.ID, Method: method, Started: tx.Now(), Seen: tx.Now(), Expires: tx.Now().Add(absolute),
+		Address: tx.Actor().Address, Agent: tx.Actor().Agent, hash: hashOf(token), idle: idle, proved: tx.Now(), strong: method == byPasskey}
 	if err := insertSession(ctx, tx, s); err != nil {
 		return Entered{}, err
 	}
 	tx.Sign(who)
-	err := tx.Record(ctx, "session.started", s.ref(), act.Field{Name: "account", New: &who.ID},
-		act.Field{Name: "login", New: &who.Name, Personal: true}, act.Field{Name: "expires", New: value(s.Expires.Format(core.TimeFormat))})
-	return Entered{s.ID, token, s.Expires}, err
+	if err := tx.Record(ctx, "session.started", s.ref(), act.Field{Name: "account", New: &who.ID}, act.Field{Name: "login", New: &who.Name, Personal: true},
+		act.Field{Name: "method", New: &method}, act.Field{Name: "expires", New: value(s.Expires.Format(core.TimeFormat))}); err != nil {
+		return Entered{}, err
+	}
+	return l.entered(ctx, tx, s, who, token, device)
+}
+
+// entered is the answer to who got as far as a session. A browser becomes known
+// when nothing is left to do.
+func (l *Login) entered(ctx context.Context, tx *act.Tx, s Session, who act.Actor, token core.Secret, device string) (Entered, error) {
+	out := Entered{Session: s.ID, Token: token, Expires: s.Expires}
+	var err error
+	if out.Step, err = l.left(ctx, &tx.View, s, who); err != nil || out.Step != "" {
+		return out, err
+	}
+	out.Device, out.deviceUntil, err = l.know(ctx, tx, who.ID, device)
+	return out, err
 }
 
 // room ends the oldest session of somebody who has too many.

@@ -332,13 +332,13 @@ func TestANetworkThatTriesManyNamesWaitsForAll(t *testing.T) {
 		h.Refused(core.Throttled, stranger, "login.enter", input{"login": "root", "password": good})
 		h.Pass(time.Minute)
 		h.Must(stranger, "login.enter", input{"login": "root", "password": good})
-		if n := h.Count("login_throttle"); n != 21 {
-			t.Errorf("%d rows are remembered, want 20 names and the network", n)
+		if n := h.Count("login_throttle"); n != 41 {
+			t.Errorf("%d rows are remembered, want 20 names, from here and from everywhere, and the network", n)
 		}
-		h.Pass(16 * time.Minute)
+		h.Pass(25 * time.Hour)
 		h.Refused(core.Unauthenticated, accounttest.Stranger("192.0.2.99"), "login.enter", input{"login": "x", "password": good})
-		if n := h.Count("login_throttle"); n != 2 {
-			t.Errorf("%d rows are remembered, want the last failure's 2", n)
+		if n := h.Count("login_throttle"); n != 3 {
+			t.Errorf("%d rows are remembered, want the last failure's 3", n)
 		}
 	})
 }
@@ -355,8 +355,8 @@ func TestManyAttemptsAtOnceDoNotCountAsOne(t *testing.T) {
 			codes[core.CodeOf(err)]++
 			return err
 		})
-		if codes[core.Unauthenticated] != 5 || codes[core.Throttled] != 25 {
-			t.Errorf("answers %v, want 5 to be told that they are wrong", codes)
+		if n := codes[core.Unauthenticated]; n < 1 || n > 5 || n+codes[core.Throttled] != 30 {
+			t.Errorf("answers %v, want at most 5 to be told that they are wrong", codes)
 		}
 	})
 }
@@ -508,7 +508,9 @@ func TestChangingThePasswordEndsTheOtherSessions(t *testing.T) {
 				}
 			}
 		}
-		h.Inside(mine)
+		h.Over(mine) // whoever had a copy of it has nothing now
+		token, _ := r.Output.(login.Changed).OpensSession()
+		h.Inside(token)
 		h.Over(other)
 		h.Refused(core.Unauthenticated, stranger, "login.enter", input{"login": "root", "password": good})
 		h.Enter("root", fresh)
@@ -592,7 +594,8 @@ func TestNothingSecretIsKept(t *testing.T) {
 		setup := offered(t, h)
 		h.Must(stranger, "login.setup", input{"token": setup, "login": "root", "password": good})
 		session := h.Token("root", good)
-		me := h.Inside(session)
+		me, seed, codes := h.Arm(h.Inside(session))
+		secrets = append(append(secrets, seed), codes...)
 		h.Account(root, "shop", "customer", "provider")
 		link := h.Invite(root, "shop")
 		h.Refused(core.Invalid, stranger, "login.claim", input{"token": link, "password": "too short pw"})
@@ -601,7 +604,7 @@ func TestNothingSecretIsKept(t *testing.T) {
 		h.Refused(core.Invalid, stranger, "login.enter", input{"login": "a password in the wrong field\n", "password": good})
 		h.Refused(core.Unauthenticated, stranger, "login.enter", input{"login": "root", "password": "not the password at all"})
 		h.Must(me, "password.change", input{"old_password": good, "new_password": "eight brown hens under a ladder"})
-		bearer := h.Must(me, "token.create", input{"name": "script", "expires_in": 1})
+		bearer := h.Must(me, "token.create", input{"name": "script", "expires_in": 1, "scope": []string{"read"}})
 		b, _ := json.Marshal(bearer.Changes)
 		secrets = append(secrets, setup, session.Reveal(), link, bearer.Output.(token.Created).Token)
 		kept := h.Everything() + string(b)
@@ -714,6 +717,9 @@ func TestEverySampleIsValidForEveryRole(t *testing.T) {
 		actors := []act.Actor{primary, h.Account(primary, "second", "additional administrator", "provider"), h.Account(primary, "auditor", "auditor", "provider"),
 			h.Account(primary, "agency", "reseller", "provider"), h.Account(primary, "shop", "customer", "agency"), stranger, act.SystemActor("test")}
 		for _, op := range h.Registry.Ops() {
+			if slices.ContainsFunc(op.Input, func(p act.Param) bool { return p.Form == "passkey" && p.Required }) {
+				continue // a browser answers a challenge of ours; a sample answers none
+			}
 			for _, a := range actors {
 				if a.Role == act.System && op.Roles&act.System == 0 {
 					continue // the system has no account of its own

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"hostward/internal/act"
 	"hostward/internal/core"
 )
 
@@ -14,15 +13,20 @@ import (
 type Session struct {
 	ID      string    `json:"id"`
 	Account string    `json:"account"`
+	Method  string    `json:"method"` // "password", "passkey", and with a second factor "password and factor"
 	Started time.Time `json:"started"`
 	Seen    time.Time `json:"seen"`    // coarse: up to a quarter of the idle limit old
 	Expires time.Time `json:"expires"` // whatever happens
 	Address string    `json:"address"`
 	Agent   string    `json:"agent"`
-	Current bool      `json:"current"` // the one that asks
+	Acting  string    `json:"acting,omitempty"` // account that its owner acts as
+	Current bool      `json:"current"`          // the one that asks
 
-	hash string
-	idle time.Duration
+	hash   string
+	idle   time.Duration
+	proved time.Time // when its owner last showed who he is
+	strong bool      // with a second factor or a passkey
+	linked bool      // the link that goes with a reset was shown
 }
 
 func (s Session) ref() core.Ref { return core.Ref{Kind: "session", ID: s.ID} }
@@ -35,21 +39,13 @@ func (s Session) over(now time.Time) bool {
 // due reports whether use of the session is to be noted.
 func (s Session) due(now time.Time) bool { return now.Sub(s.Seen) >= s.idle/4 }
 
-// limits are how long a session of a role may be unused, and how long it lasts
-// in all. Auditors see what administrators see.
-func limits(r act.Role) (idle, absolute time.Duration) {
-	if r&(act.Admins|act.Auditor) != 0 {
-		return 30 * time.Minute, 12 * time.Hour
-	}
-	return time.Hour, 24 * time.Hour
-}
-
 // mostSessions of one account; the oldest gives way.
 const mostSessions = 50
 
 // setup is a one-time link.
 type setup struct {
 	id, account, hash      string
+	purpose                string
 	created, expires, used time.Time
 }
 
@@ -58,16 +54,45 @@ func (s setup) ref() core.Ref { return core.Ref{Kind: "setup", ID: s.id} }
 // setupLife is how long a link can be claimed (SPEC A10).
 const setupLife = 30 * time.Minute
 
+// What a link is for.
+const (
+	forPassword = ""
+	forFactor   = "factor"
+)
+
 // credential is what checks the password of an account.
 type credential struct {
 	account, phc    string
 	changed, failed int64
 	failures        int
+	judged          string // what was asked of passwords when this one was found good
+	weak            string // why it must be changed; "" when it need not
 }
 
 func credentialRef(account string) core.Ref { return core.Ref{Kind: "credential", ID: account} }
 
-// The states that the log's digests cover.
+// Device is a browser from which its owner got in before.
+type Device struct {
+	ID      string    `json:"id"`
+	Agent   string    `json:"agent"`
+	Address string    `json:"address"` // at the last log-in
+	Made    time.Time `json:"made"`
+	Seen    time.Time `json:"seen"` // at the last log-in
+
+	account, hash string
+	failures      int
+}
+
+func (d Device) ref() core.Ref { return core.Ref{Kind: "device", ID: d.ID} }
+
+const (
+	deviceLife   = 365 * 24 * time.Hour // without a log-in from it
+	deviceTrials = 5                    // failures that end what is known about it
+	mostDevices  = 20                   // of one account; the one longest unseen gives way
+)
+
+// The states that the log's digests cover. What a field stands for when it is
+// left out is how things were before the field came.
 type (
 	sessionState struct {
 		ID      string `json:"id"`
@@ -77,6 +102,11 @@ type (
 		Seen    int64  `json:"seen"`
 		Idle    int64  `json:"idle"`
 		Expires int64  `json:"expires"`
+		Method  string `json:"method,omitempty"` // left out: password
+		Proved  int64  `json:"proved,omitempty"`
+		Strong  bool   `json:"strong,omitempty"`
+		Linked  bool   `json:"linked,omitempty"`
+		Acting  string `json:"acting,omitempty"`
 	}
 	setupState struct {
 		ID      string `json:"id"`
@@ -85,6 +115,7 @@ type (
 		Created int64  `json:"created"`
 		Expires int64  `json:"expires"`
 		Used    int64  `json:"used"`
+		Purpose string `json:"purpose,omitempty"`
 	}
 	credentialState struct {
 		Account  string `json:"account"`
@@ -92,7 +123,24 @@ type (
 		Changed  int64  `json:"changed"`
 		Failures int    `json:"failures"`
 		Failed   int64  `json:"failed"`
+		Judged   string `json:"judged,omitempty"`
+		Weak     string `json:"weak,omitempty"`
 	}
+	deviceState struct {
+		ID       string `json:"id"`
+		Account  string `json:"account"`
+		Hash     string `json:"hash"`
+		Made     int64  `json:"made"`
+		Seen     int64  `json:"seen"`
+		Failures int    `json:"failures"`
+	}
+)
+
+// The methods of a session.
+const (
+	byPassword = "password"
+	byFactor   = "password and factor"
+	byPasskey  = "passkey"
 )
 
 // hashOf is what is kept of a token. It has 256 random bits, so a fast hash is

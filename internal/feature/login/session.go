@@ -2,7 +2,7 @@ package login
 
 import (
 	"context"
-	"strconv"
+	"time"
 
 	"hostward/internal/act"
 	"hostward/internal/core"
@@ -16,7 +16,8 @@ type Of struct {
 // Sessions is the output of session.list.
 type Sessions struct {
 	Sessions []Session `json:"sessions"`
-	Failures int       `json:"failures"` // failed log-ins since the last good one
+	Failures int       `json:"failures"`         // failed log-ins since the last good one
+	Changed  time.Time `json:"changed,omitzero"` // when the password was set
 }
 
 // One is the input of operations on one session.
@@ -67,7 +68,7 @@ func (l *Login) list() act.Query[Of, Sessions] {
 				}
 			}
 			c, _, err := credentialOf(ctx, v, in.Account)
-			out.Failures = c.failures
+			out.Failures, out.Changed = c.failures, core.At(c.changed)
 			return out, err
 		},
 	}
@@ -92,15 +93,8 @@ func errNameOne() error {
 
 func (l *Login) end() act.Change[Nothing, Ended] {
 	return act.Change[Nothing, Ended]{
-		Name: "session.end", Doc: "Log out.", Class: class, Roles: act.Readers, Serves: serves,
-		Must: []string{"session.ended"}, Sample: Nothing{},
-		Target: func(ctx context.Context, v *act.View, _ *Nothing) (core.Ref, error) {
-			s, err := sessionByID(ctx, v, v.Actor().Session)
-			if err != nil {
-				err = core.Errorf(core.NotFound, "you are not in a session")
-			}
-			return s.ref(), err
-		},
+		Name: "session.end", Doc: "Log out.", Class: class, Roles: act.Readers | act.Entrant, Serves: serves,
+		Must: []string{"session.ended"}, Sample: Nothing{}, Target: own[Nothing],
 		Run: func(ctx context.Context, tx *act.Tx, _ Nothing) (Ended, error) {
 			s, err := sessionByID(ctx, &tx.View, tx.Actor().Session)
 			if err != nil {
@@ -150,13 +144,79 @@ func endSession(ctx context.Context, tx *act.Tx, s Session) error {
 
 // endSessions ends all sessions of an account but one.
 func (l *Login) endSessions(ctx context.Context, tx *act.Tx, account, but string) error {
+	_, err := l.endAll(ctx, tx, account, but)
+	return err
+}
+
+// endAll is endSessions, and says how many.
+func (l *Login) endAll(ctx context.Context, tx *act.Tx, account, but string) (n int, err error) {
 	list, err := sessionsOf(ctx, &tx.View, account)
 	for _, s := range list {
 		if err == nil && s.ID != but {
+			n++
 			err = endSession(ctx, tx, s)
 		}
 	}
-	return err
+	return n, err
+}
+
+// Clear is the input of session.clear.
+type Clear struct {
+	Account string `json:"account" cli:"arg" rule:"max=254" doc:"id or log-in name of the account; you when left out"`
+}
+
+// Cleared is the output of session.clear and session.purge.
+type Cleared struct {
+	Sessions int `json:"sessions"`
+}
+
+// clear ends all sessions of an account at once; of the caller's own all but the
+// one that asks.
+func (l *Login) clear() act.Change[Clear, Cleared] {
+	return act.Change[Clear, Cleared]{
+		Name: "session.clear", Doc: "End all other sessions of yours, or all of an account you manage.", Class: class, Roles: act.Readers, Serves: serves,
+		Must: []string{"session.ended"}, Sample: Clear{},
+		Target: func(ctx context.Context, v *act.View, in *Clear) (core.Ref, error) {
+			of := Of(*in)
+			ref, err := l.whose(ctx, v, &of)
+			in.Account = of.Account
+			return ref, err
+		},
+		Run: func(ctx context.Context, tx *act.Tx, in Clear) (Cleared, error) {
+			me := tx.Actor()
+			if in.Account != me.ID {
+				if err := l.Accounts.Manages(ctx, &tx.View, in.Account); err != nil {
+					return Cleared{}, err
+				}
+			}
+			n, err := l.endAll(ctx, tx, in.Account, me.Session)
+			return Cleared{n}, err
+		},
+	}
+}
+
+// purge is for the day when something leaked: everybody logs in again.
+func (l *Login) purge() act.Change[Nothing, Cleared] {
+	return act.Change[Nothing, Cleared]{
+		Name: "session.purge", Doc: "End the sessions of everybody but your own.", Class: class, Roles: act.Primary, Proof: proof, Confirm: true, Serves: serves,
+		Must: []string{"session.ended"}, Sample: Nothing{}, Target: nowhere[Nothing],
+		Run: func(ctx context.Context, tx *act.Tx, _ Nothing) (out Cleared, err error) {
+			ids, err := sessionIDs(ctx, &tx.View)
+			for _, id := range ids {
+				s, serr := sessionByID(ctx, &tx.View, id)
+				if err = firstOf(err, serr); err == nil && s.ID != tx.Actor().Session {
+					out.Sessions++
+					err = endSession(ctx, tx, s)
+				}
+			}
+			return out, err
+		},
+	}
+}
+
+// own aims at the caller's own session.
+func own[I any](ctx context.Context, v *act.View, _ *I) (core.Ref, error) {
+	return mine(ctx, v, new(I))
 }
 
 func (l *Login) resolve() act.Query[Token, Resolved] {
@@ -172,10 +232,30 @@ func (l *Login) resolve() act.Query[Token, Resolved] {
 			if err != nil || !open {
 				return Resolved{}, err
 			}
-			who.Session = s.ID
-			return Resolved{Found: true, Actor: who, Renew: s.due(v.Now())}, nil
+			who, err = l.inside(ctx, v, s, who)
+			return Resolved{Found: err == nil, Actor: who, Renew: s.due(v.Now())}, err
 		},
 	}
+}
+
+// inside is who acts in a session: somebody who has a step left, the owner, or
+// the owner as somebody else.
+func (l *Login) inside(ctx context.Context, v *act.View, s Session, who act.Actor) (act.Actor, error) {
+	who.Session, who.Proof, who.Strong = s.ID, s.proved, s.strong
+	step, err := l.left(ctx, v, s, who)
+	if err != nil || step != "" {
+		who.Role, who.Step = act.Entrant, step
+		return who, err
+	}
+	if s.Acting == "" {
+		return who, nil
+	}
+	as, open, err := l.Accounts.Actor(ctx, v, s.Acting)
+	if err != nil || !open { // gone or closed meanwhile: the owner is himself again
+		return who, unlessAbsent(err)
+	}
+	as.Session, as.By = s.ID, &who
+	return as, nil
 }
 
 func (l *Login) renew() act.Change[One, One] {
@@ -199,9 +279,10 @@ func (l *Login) renew() act.Change[One, One] {
 }
 
 // Session returns who is behind a session's token, as an actor that lacks only
-// door, address and user agent; core.Unauthenticated when nobody is. It notes
-// the use when that is due; if it cannot, the session just ends earlier.
-func (l *Login) Session(ctx context.Context, b *act.Bus, token core.Secret) (act.Actor, error) {
+// door, address and user agent; core.Unauthenticated when nobody is. A use is
+// noted when that is due; if it cannot be, the session just ends earlier. What a
+// page does by itself is no use: else an open tab would never be idle.
+func (l *Login) Session(ctx context.Context, b *act.Bus, token core.Secret, use bool) (act.Actor, error) {
 	job := act.SystemActor("session")
 	var r Resolved
 	if formed(token) { // what strangers send is no reason for a record of the system's
@@ -213,7 +294,7 @@ func (l *Login) Session(ctx context.Context, b *act.Bus, token core.Secret) (act
 	if !r.Found {
 		return act.Actor{}, core.Errorf(core.Unauthenticated, "the session is over; log in again")
 	}
-	if r.Renew {
+	if r.Renew && use {
 		_, _, _ = l.renew().Call(ctx, b, job, One{r.Actor.Session})
 	}
 	return r.Actor, nil
@@ -283,6 +364,24 @@ func (l *Login) Live(ctx context.Context, v *act.View, account, session string) 
 	return err == nil && s.Account == account && !s.over(v.Now()), err
 }
 
-func number(name string, old, new int) act.Field {
-	return act.Field{Name: name, Old: value(strconv.Itoa(old)), New: value(strconv.Itoa(new))}
+// Holds reports whether an actor is still who he was when his session was
+// resolved, without noting a use.
+func (l *Login) Holds(ctx context.Context, v *act.View, a act.Actor) (bool, error) {
+	s, err := sessionByID(ctx, v, a.Session)
+	if err != nil || s.over(v.Now()) {
+		return false, unlessAbsent(err)
+	}
+	who, open, err := l.Accounts.Actor(ctx, v, s.Account)
+	if err != nil || !open {
+		return false, unlessAbsent(err)
+	}
+	now, err := l.inside(ctx, v, s, who)
+	same := now.ID == a.ID && now.Role == a.Role && (now.By == nil) == (a.By == nil)
+	return err == nil && same, err
+}
+
+// Census counts the passwords that are kept: all, those found good under a demand
+// of the policy, and those that must be changed.
+func (l *Login) Census(ctx context.Context, v *act.View, demand string) (total, good, weak int, err error) {
+	return census(ctx, v, demand)
 }

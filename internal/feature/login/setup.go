@@ -18,26 +18,26 @@ type First struct {
 	Token    core.Secret `json:"token" rule:"required,max=200" doc:"token of the set-up link"`
 	Login    string      `json:"login" rule:"required,max=254" doc:"log-in name: a short word or an e-mail address"`
 	Name     string      `json:"name" rule:"max=200" doc:"name of the person"`
-	Password core.Secret `json:"password" form:"password" rule:"required,max=256" doc:"password of at least 15 characters; a sentence is a good one"`
+	Password core.Secret `json:"password" form:"new-password" rule:"required,max=256" doc:"password of at least 15 characters; a sentence is a good one"`
 
-	phc string
+	fresh fresh
 }
 
 // Init is the input of admin.init.
 type Init struct {
 	Login    string      `json:"login" rule:"required,max=254" doc:"log-in name: a short word or an e-mail address"`
 	Name     string      `json:"name" rule:"max=200" doc:"name of the person"`
-	Password core.Secret `json:"password" form:"password" rule:"required,max=256" doc:"password of at least 15 characters; a sentence is a good one"`
+	Password core.Secret `json:"password" form:"new-password" rule:"required,max=256" doc:"password of at least 15 characters; a sentence is a good one"`
 
-	phc string
+	fresh fresh
 }
 
 // Claim is the input of login.claim.
 type Claim struct {
 	Token    core.Secret `json:"token" rule:"required,max=200" doc:"token of the link"`
-	Password core.Secret `json:"password" form:"password" rule:"required,max=256" doc:"new password of at least 15 characters; a sentence is a good one"`
+	Password core.Secret `json:"password" form:"new-password" rule:"required,max=256" doc:"new password of at least 15 characters; a sentence is a good one"`
 
-	phc string
+	fresh fresh
 }
 
 // Claimed is the output of operations that give an account its password.
@@ -49,33 +49,40 @@ type Claimed struct {
 // Invite is the input of login.invite.
 type Invite struct {
 	Account string `json:"account" cli:"arg" rule:"required,max=254" doc:"id or log-in name of the account"`
+	Send    bool   `json:"send" doc:"send the link to the account's e-mail address instead of showing it"`
 }
 
 // Link is a one-time link: shown once, claimed once, for 30 minutes. Its text is
 // plain, since every face must be able to show it this once.
 type Link struct {
 	Account string    `json:"account,omitempty"` // "" for the first administrator
-	Link    string    `json:"link"`              // below the panel's own address
-	Expires time.Time `json:"expires"`
+	Link    string    `json:"link,omitempty"`    // below the panel's own address; "" when it was sent
+	Expires time.Time `json:"expires,omitzero"`
+	Sent    bool      `json:"sent,omitempty"` // it goes to the account's e-mail address
 }
 
-const setupPath = "/setup#token="
+// Where links lead, by what they are for.
+var linkPaths = map[string]string{forPassword: "/setup#token=", forFactor: "/login#token="}
 
 // Token is the secret of the link, which is in its fragment.
-func (l Link) Token() string { return strings.TrimPrefix(l.Link, setupPath) }
+func (l Link) Token() string {
+	_, token, _ := strings.Cut(l.Link, "#token=")
+	return token
+}
 
 // State is the output of login.ready.
 type State struct {
 	Ready bool `json:"ready"` // there is an administrator
+	Mails bool `json:"mails"` // a link for a new password can be had by mail
 }
 
 func (l *Login) ready() act.Query[Nothing, State] {
 	return act.Query[Nothing, State]{
 		Name: "login.ready", Doc: "Say whether the first administrator has been set up.", Class: class,
-		Roles: act.Stranger | act.Readers, Sample: Nothing{}, Target: nowhere[Nothing],
+		Roles: act.Stranger | act.Entrant | act.Readers, Sample: Nothing{}, Target: nowhere[Nothing],
 		Run: func(ctx context.Context, v *act.View, _ Nothing) (State, error) {
 			has, err := l.Accounts.HasFirst(ctx, v)
-			return State{has}, err
+			return State{has, l.Mails()}, err
 		},
 	}
 }
@@ -89,7 +96,7 @@ func (l *Login) offer() act.Change[Nothing, Link] {
 			if err := l.vacant(ctx, &tx.View); err != nil {
 				return Link{}, err
 			}
-			return offer(ctx, tx, "")
+			return offer(ctx, tx, "", forPassword)
 		},
 	}
 }
@@ -109,19 +116,31 @@ func (l *Login) vacant(ctx context.Context, v *act.View) error {
 }
 
 // offer makes a link; those before it end.
-func offer(ctx context.Context, tx *act.Tx, account string) (Link, error) {
+func offer(ctx context.Context, tx *act.Tx, account, purpose string) (Link, error) {
 	if err := endSetups(ctx, tx, account, false); err != nil {
 		return Link{}, err
 	}
 	token := core.NewToken()
-	s := setup{id: core.NewID("l"), account: account, hash: hashOf(token), created: tx.Now(), expires: tx.Now().Add(setupLife)}
+	s := setup{id: core.NewID("l"), account: account, hash: hashOf(token), purpose: purpose, created: tx.Now(), expires: tx.Now().Add(setupLife)}
 	if err := insertSetup(ctx, tx, s); err != nil {
 		return Link{}, err
 	}
-	out := Link{Account: account, Link: setupPath + token.Reveal(), Expires: s.expires}
-	return out, tx.Record(ctx, "setup.offered", s.ref(), act.Field{Name: "account", New: value(account)},
-		act.Field{Name: "expires", New: value(s.expires.Format(core.TimeFormat))})
+	fields := []act.Field{{Name: "account", New: value(account)}, {Name: "expires", New: value(s.expires.Format(core.TimeFormat))}}
+	if purpose != forPassword {
+		fields = append(fields, act.Field{Name: "purpose", New: &purpose})
+	}
+	return Link{Account: account, Link: linkPaths[purpose] + token.Reveal(), Expires: s.expires}, tx.Record(ctx, "setup.offered", s.ref(), fields...)
 }
+
+// Enrolment makes a one-time link with which an account gets to set up a new
+// second factor; Enrols names the events it may record.
+func (l *Login) Enrolment(ctx context.Context, tx *act.Tx, account string) (link string, until time.Time, err error) {
+	out, err := offer(ctx, tx, account, forFactor)
+	return out.Link, out.Expires, err
+}
+
+// Enrols names the events that Enrolment may record.
+func (l *Login) Enrols() []string { return []string{"setup.offered", "setup.ended"} }
 
 // endSetups ends the links of an account that can still be claimed, or removes
 // all of them.
@@ -173,16 +192,49 @@ func linked(ctx context.Context, v *act.View, token core.Secret) (core.Ref, erro
 	return s.ref(), nil
 }
 
-// valid returns a link that can be claimed; first: for the first administrator.
-func valid(ctx context.Context, v *act.View, token core.Secret, first bool) (setup, error) {
+var errNoLink = core.Errorf(core.NotFound, "there is no such link; ask for a new one")
+
+// valid returns a link that can be claimed for a purpose.
+func valid(ctx context.Context, v *act.View, token core.Secret, purpose string) (setup, error) {
 	s, found, err := setupByHash(ctx, v, hashOf(token))
-	if err == nil && (!found || (s.account == "") != first) {
-		err = core.Errorf(core.NotFound, "there is no such link; ask for a new one")
+	if err == nil && (!found || s.purpose != purpose) {
+		err = errNoLink
 	}
 	if err == nil {
 		err = s.check(v.Now())
 	}
 	return s, err
+}
+
+// validFirst is valid for the first administrator, whose link belongs to nobody.
+func validFirst(ctx context.Context, v *act.View, token core.Secret) (setup, error) {
+	s, err := valid(ctx, v, token, forPassword)
+	if err == nil && s.account != "" {
+		err = errNoLink
+	}
+	return s, err
+}
+
+// validFor is valid for the password of an account.
+func validFor(ctx context.Context, v *act.View, token core.Secret) (setup, error) {
+	s, err := valid(ctx, v, token, forPassword)
+	if err == nil && s.account == "" {
+		err = errNoLink
+	}
+	return s, err
+}
+
+// Claimable returns the names of whose link a token is of, core.Unauthenticated
+// when it cannot be claimed: for who judges a password before there is an account.
+func (l *Login) Claimable(ctx context.Context, v *act.View, token core.Secret) ([]string, error) {
+	s, err := valid(ctx, v, token, forPassword)
+	if err != nil {
+		return nil, core.Wrap(core.Unauthenticated, err, "log in, or open the link that you were given")
+	}
+	if s.account == "" {
+		return nil, nil
+	}
+	return l.Accounts.Words(ctx, v, s.account)
 }
 
 func (l *Login) setup() act.Change[First, Claimed] {
@@ -196,7 +248,7 @@ func (l *Login) setup() act.Change[First, Claimed] {
 }
 
 func (l *Login) prepareSetup(ctx context.Context, v *act.View, in *First) error {
-	if _, err := valid(ctx, v, in.Token, true); err != nil {
+	if _, err := validFirst(ctx, v, in.Token); err != nil {
 		return err
 	}
 	if err := l.vacant(ctx, v); err != nil {
@@ -204,20 +256,20 @@ func (l *Login) prepareSetup(ctx context.Context, v *act.View, in *First) error 
 	}
 	var f core.Faults
 	l.Accounts.CheckLogin(&f, "login", in.Login)
-	phc, err := l.hash(ctx, v, f, "password", in.Password, in.Login, in.Name)
-	in.phc = phc
+	fresh, err := l.hash(ctx, v, f, "password", in.Password, lane(v), false, in.Login, in.Name)
+	in.fresh = fresh
 	return err
 }
 
 func (l *Login) runSetup(ctx context.Context, tx *act.Tx, in First) (Claimed, error) {
-	s, err := valid(ctx, &tx.View, in.Token, true)
+	s, err := validFirst(ctx, &tx.View, in.Token)
 	if err != nil {
 		return Claimed{}, err
 	}
 	if err := claim(ctx, tx, s); err != nil {
 		return Claimed{}, err
 	}
-	return l.first(ctx, tx, in.Login, in.Name, in.phc)
+	return l.first(ctx, tx, in.Login, in.Name, in.fresh)
 }
 
 // claim uses a link up. One of two at once finds it used.
@@ -233,17 +285,17 @@ func claim(ctx context.Context, tx *act.Tx, s setup) error {
 	return tx.Record(ctx, "setup.used", s.ref(), act.Field{Name: "account", Old: value(s.account)})
 }
 
-func (l *Login) first(ctx context.Context, tx *act.Tx, login, name, phc string) (Claimed, error) {
+func (l *Login) first(ctx context.Context, tx *act.Tx, login, name string, f fresh) (Claimed, error) {
 	id, err := l.Accounts.First(ctx, tx, login, name)
 	if err != nil {
 		return Claimed{}, err
 	}
-	return Claimed{id, fold(login)}, set(ctx, tx, id, phc)
+	return Claimed{id, fold(login)}, set(ctx, tx, id, f)
 }
 
 // set gives an account its password.
-func set(ctx context.Context, tx *act.Tx, account, phc string) error {
-	if err := setCredential(ctx, tx, account, phc); err != nil {
+func set(ctx context.Context, tx *act.Tx, account string, f fresh) error {
+	if err := setCredential(ctx, tx, account, f); err != nil {
 		return err
 	}
 	return tx.Record(ctx, "credential.set", credentialRef(account), act.Field{Name: "password", Secret: true})
@@ -261,24 +313,25 @@ func (l *Login) init() act.Change[Init, Claimed] {
 			}
 			var f core.Faults
 			l.Accounts.CheckLogin(&f, "login", in.Login)
-			phc, err := l.hash(ctx, v, f, "password", in.Password, in.Login, in.Name)
-			in.phc = phc
+			fresh, err := l.hash(ctx, v, f, "password", in.Password, lane(v), false, in.Login, in.Name)
+			in.fresh = fresh
 			return err
 		},
 		Run: func(ctx context.Context, tx *act.Tx, in Init) (Claimed, error) {
 			if err := endSetups(ctx, tx, "", false); err != nil {
 				return Claimed{}, err
 			}
-			return l.first(ctx, tx, in.Login, in.Name, in.phc)
+			return l.first(ctx, tx, in.Login, in.Name, in.fresh)
 		},
 	}
 }
 
 func (l *Login) invite() act.Change[Invite, Link] {
 	return act.Change[Invite, Link]{
-		Name: "login.invite", Doc: "Make a one-time link with which an account sets its password.", Class: class,
-		Roles: act.Staff, Reveals: true, Must: []string{"setup.offered"}, May: []string{"setup.ended"}, Serves: serves,
-		Sample: Invite{"a_0123456789abcdefghjkmnpqrs"},
+		Name: "login.invite", Doc: "Make a one-time link with which an account sets its password, or have it sent.", Class: class,
+		Roles: act.Staff, Proof: proof, Reveals: true, Wakes: []string{"mail"}, Serves: serves,
+		May:    append([]string{"setup.offered", "setup.ended"}, l.Notices.Tells()...),
+		Sample: Invite{Account: "a_0123456789abcdefghjkmnpqrs"},
 		Target: func(ctx context.Context, v *act.View, in *Invite) (core.Ref, error) {
 			id, err := l.Accounts.Resolve(ctx, v, in.Account)
 			in.Account = id
@@ -305,13 +358,32 @@ func (l *Login) runInvite(ctx context.Context, tx *act.Tx, in Invite) (Link, err
 	if err != nil {
 		return Link{}, err
 	}
-	return offer(ctx, tx, in.Account)
+	if !in.Send {
+		return offer(ctx, tx, in.Account, forPassword)
+	}
+	return Link{Account: in.Account, Sent: true}, l.send(ctx, tx, in.Account)
+}
+
+// send has the link go to the account's own address, so that nobody else ever
+// sees it.
+func (l *Login) send(ctx context.Context, tx *act.Tx, account string) error {
+	address, err := l.Accounts.Address(ctx, &tx.View, account)
+	switch {
+	case err != nil:
+		return err
+	case address == "":
+		return core.Errorf(core.Conflict, "the account has no e-mail address; give it one, or have the link shown")
+	case !l.Mails():
+		return core.Errorf(core.Conflict, "this server sends no mail: set [mail] server and [panel] url in panel.ini, or have the link shown")
+	}
+	return l.Notices.Queue(ctx, tx, account, LetterInvite)
 }
 
 func (l *Login) claim() act.Change[Claim, Claimed] {
 	return act.Change[Claim, Claimed]{
 		Name: "login.claim", Doc: "Set your password with a one-time link.", Class: class,
-		Roles: act.Stranger, Must: []string{"setup.used", "credential.set"}, May: []string{"session.ended"}, Serves: serves,
+		Roles: act.Stranger, Must: []string{"setup.used", "credential.set"}, Serves: serves, Wakes: []string{"mail"},
+		May:     append([]string{"session.ended", "throttle.cleared"}, l.Notices.Tells()...),
 		Sample:  Claim{Token: core.NewSecret("0"), Password: core.NewSecret("a password of many words")},
 		Target:  func(ctx context.Context, v *act.View, in *Claim) (core.Ref, error) { return linked(ctx, v, in.Token) },
 		Prepare: l.prepareClaim, Run: l.runClaim,
@@ -319,7 +391,7 @@ func (l *Login) claim() act.Change[Claim, Claimed] {
 }
 
 func (l *Login) prepareClaim(ctx context.Context, v *act.View, in *Claim) error {
-	s, err := valid(ctx, v, in.Token, false)
+	s, err := validFor(ctx, v, in.Token)
 	if err != nil {
 		return err
 	}
@@ -327,12 +399,20 @@ func (l *Login) prepareClaim(ctx context.Context, v *act.View, in *Claim) error 
 	if err != nil {
 		return err
 	}
-	in.phc, err = l.hash(ctx, v, nil, "password", in.Password, who.Name)
+	standing, err := l.Factors.Standing(ctx, v, who)
+	if err != nil {
+		return err
+	}
+	words, err := l.Accounts.Words(ctx, v, s.account)
+	if err != nil {
+		return err
+	}
+	in.fresh, err = l.hash(ctx, v, nil, "password", in.Password, lane(v), standing.Has, words...)
 	return err
 }
 
 func (l *Login) runClaim(ctx context.Context, tx *act.Tx, in Claim) (Claimed, error) {
-	s, err := valid(ctx, &tx.View, in.Token, false)
+	s, err := validFor(ctx, &tx.View, in.Token)
 	if err != nil {
 		return Claimed{}, err
 	}
@@ -349,5 +429,21 @@ func (l *Login) runClaim(ctx context.Context, tx *act.Tx, in Claim) (Claimed, er
 	if err := l.endSessions(ctx, tx, s.account, ""); err != nil {
 		return Claimed{}, err
 	}
-	return Claimed{who.ID, who.Name}, set(ctx, tx, s.account, in.phc)
+	if err := l.unlock(ctx, tx, who); err != nil {
+		return Claimed{}, err
+	}
+	return Claimed{who.ID, who.Name}, set(ctx, tx, s.account, in.fresh)
+}
+
+// unlock opens a name that failures had locked, and tells its owner that the
+// password is another one.
+func (l *Login) unlock(ctx context.Context, tx *act.Tx, who act.Actor) error {
+	limits, _, err := limitsNow(ctx, &tx.View)
+	if err == nil {
+		err = forgive(ctx, tx, nameKey(who.Name, limits.Failures), togetherKey(tx.Actor().Address, who.Name))
+	}
+	if err != nil {
+		return err
+	}
+	return l.Notices.Tell(ctx, tx, who.ID, "Your password was set", "Somebody set the password of your account with a one-time link, from the address "+tx.Actor().Address+". If it was not you, tell your administrator at once.")
 }

@@ -13,48 +13,90 @@ import (
 	"hostward/internal/core"
 )
 
-// window is how long a failure counts after the last wait it caused.
-const window = 15 * time.Minute
+const (
+	window   = 15 * time.Minute // how long a failure counts after the last wait it caused
+	lockTime = 24 * time.Hour   // how long a locked name is locked, and counts afterwards
+	forever  = 100 * 365 * 24 * time.Hour
+)
 
-// How many failures are free: of one network with one name, and of one network
-// with all names, which may be a whole office behind one address.
+// How many failures are free: of one network with one name, of one network with
+// all names, which may be a whole office behind one address, and of a second
+// factor. NIST SP 800-63B-4 3.2.2 allows 100 in a row for one account in all: then
+// a name is locked until somebody resets it.
 const (
 	freeTogether = 5
 	freeNetwork  = 20
+	freeCode     = 5
+	freeForgot   = 3
+	mostEver     = 100
 )
 
 // burden is what one key has on it.
 type burden struct {
 	failures    int
 	last, until time.Time
+	kept        time.Time // until when the row counts
 }
 
-// more adds a failure. The wait doubles from one minute up to the window; it
-// ends by itself, and it holds for this key alone.
-func (b burden) more(now time.Time, free int) burden {
-	if now.Sub(b.until) >= window { // as if forgotten
+// key names what is throttled. A log-in name is hashed: it may be a password in
+// the wrong field.
+type key struct {
+	text string
+	free int
+	lock bool // it locks instead of waiting
+}
+
+// more adds a failure. A wait doubles from one minute up to the window, and ends
+// by itself; it holds for this key alone.
+func (k key) more(b burden, now time.Time) burden {
+	if !now.Before(b.kept) { // as if forgotten
 		b.failures = 0
 	}
 	b.failures++
 	b.last, b.until = now, now
-	if over := b.failures - free; over >= 0 {
+	over := b.failures - k.free
+	switch {
+	case over < 0:
+	case k.lock && b.failures >= mostEver:
+		b.until = now.Add(forever)
+	case k.lock:
+		b.until = now.Add(lockTime)
+	default:
 		b.until = now.Add(min(time.Minute<<min(over, 10), window))
 	}
+	rest := window
+	if k.lock {
+		rest = lockTime
+	}
+	b.kept = b.until.Add(rest)
 	return b
 }
 
-// key names what is throttled. A log-in name is hashed: it may be a password
-// in the wrong field.
-type key struct {
-	text string
-	free int
+// buckets bounds how many rows names can have: some 262,000. Names share them,
+// those that exist with those that do not, so that nothing tells them apart.
+const buckets = 18
+
+// nameKey is the key of a name from everywhere.
+func nameKey(login string, failures int) key {
+	sum := sha256.Sum256([]byte("name\x00" + fold(login)))
+	n := (uint32(sum[0])<<16 | uint32(sum[1])<<8 | uint32(sum[2])) >> (24 - buckets)
+	return key{fmt.Sprintf("name %05x", n), failures, true}
 }
 
-// keys of an attempt. Names that do not exist have keys like all others.
-func keys(address, login string) []key {
-	n := network(address)
-	sum := sha256.Sum256([]byte(fold(login) + "\x00" + n))
-	return []key{{"together " + hex.EncodeToString(sum[:16]), freeTogether}, {"network " + n, freeNetwork}}
+func togetherKey(address, login string) key {
+	sum := sha256.Sum256([]byte(fold(login) + "\x00" + network(address)))
+	return key{"together " + hex.EncodeToString(sum[:16]), freeTogether, false}
+}
+
+func networkKey(address string) key { return key{"network " + network(address), freeNetwork, false} }
+
+// codeKey is that of the second factor of an account.
+func codeKey(account string) key { return key{"code " + account, freeCode, false} }
+
+// passwordKeys are those of an attempt with a name and a password. From a known
+// device only its own failures count.
+func passwordKeys(address, login string, failures int) []key {
+	return []key{togetherKey(address, login), networkKey(address), nameKey(login, failures)}
 }
 
 // network is the address itself for IPv4, and for IPv6 the /64 that one
@@ -76,20 +118,25 @@ func network(address string) string {
 
 func fold(login string) string { return strings.ToLower(strings.TrimSpace(login)) }
 
-// wait returns core.Throttled while the caller's network has to wait.
-func wait(ctx context.Context, v *act.View, login string) error {
+// wait returns core.Throttled while one of the keys has to wait.
+func wait(ctx context.Context, v *act.View, keys ...key) error {
 	var longest time.Duration
-	for _, k := range keys(v.Actor().Address, login) {
+	locked := false
+	for _, k := range keys {
 		b, err := burdenOf(ctx, v, k.text)
 		if err != nil {
 			return err
 		}
-		longest = max(longest, b.until.Sub(v.Now()))
+		left := b.until.Sub(v.Now())
+		longest, locked = max(longest, left), locked || k.lock && left > 0
 	}
-	if longest <= 0 {
-		return nil
+	switch {
+	case locked:
+		return core.Errorf(core.Throttled, "the password of this log-in name is locked after too many failed attempts; use a passkey, a browser from which you logged in before, or a link for a new password")
+	case longest > 0:
+		return core.Errorf(core.Throttled, "too many failed attempts; try again in %s", inWords(longest))
 	}
-	return core.Errorf(core.Throttled, "too many failed attempts from your network; try again in %s", inWords(longest))
+	return nil
 }
 
 func inWords(d time.Duration) string {
@@ -101,30 +148,36 @@ func inWords(d time.Duration) string {
 
 var throttleRef = core.Ref{Kind: "throttle", ID: "login"}
 
-// countFailure adds a failure to every key and forgets old ones, so that the
-// rows are bounded by what argon2 lets through in a window.
-func countFailure(ctx context.Context, tx *act.Tx, login string) error {
+// countFailure adds a failure to every key and forgets what counts no more.
+func countFailure(ctx context.Context, tx *act.Tx, keys ...key) error {
 	if err := forgetBurdens(ctx, tx); err != nil {
 		return err
 	}
-	for _, k := range keys(tx.Actor().Address, login) {
+	for _, k := range keys {
 		b, err := burdenOf(ctx, &tx.View, k.text)
 		if err != nil {
 			return err
 		}
-		if err := setBurden(ctx, tx, k.text, b.more(tx.Now(), k.free)); err != nil {
+		if err := setBurden(ctx, tx, k.text, k.more(b, tx.Now())); err != nil {
 			return err
 		}
 	}
 	return tx.Record(ctx, "throttle.counted", throttleRef)
 }
 
-// forgive forgets the failures of this network with this name. Those of the
-// network alone stay: an attacker may own an account here.
-func forgive(ctx context.Context, tx *act.Tx, login string) error {
-	gone, err := deleteBurden(ctx, tx, keys(tx.Actor().Address, login)[0].text)
-	if err != nil || !gone {
-		return err
+// forgive forgets the failures of some keys. Those of a network alone stay: an
+// attacker may own an account here.
+func forgive(ctx context.Context, tx *act.Tx, keys ...key) error {
+	cleared := false
+	for _, k := range keys {
+		gone, err := deleteBurden(ctx, tx, k.text)
+		if err != nil {
+			return err
+		}
+		cleared = cleared || gone
+	}
+	if !cleared {
+		return nil
 	}
 	return tx.Record(ctx, "throttle.cleared", throttleRef)
 }

@@ -77,9 +77,14 @@ func ids(ctx context.Context, v *act.View) ([]string, error) {
 	return []string{only}, err
 }
 
-// call makes the Calls of a page that runs one query without input.
-func call(name, op string) func(map[string]string, url.Values) map[string]act.Call {
+// calls makes the Calls of a page that runs queries without input: name and
+// operation in pairs.
+func calls(pairs ...string) func(map[string]string, url.Values) map[string]act.Call {
 	return func(map[string]string, url.Values) map[string]act.Call {
-		return map[string]act.Call{name: {Op: op}}
+		all := map[string]act.Call{}
+		for i := 0; i < len(pairs); i += 2 {
+			all[pairs[i]] = act.Call{Op: pairs[i+1]}
+		}
+		return all
 	}
 }

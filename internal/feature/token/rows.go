@@ -2,34 +2,26 @@ package token
 
 import (
 	"context"
-	"time"
 
 	"hostward/internal/act"
 	"hostward/internal/core"
 )
 
-func at(micros int64) time.Time {
-	if micros == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(micros).UTC()
-}
-
-// micros keeps the zero time as 0.
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMicro()
-}
-
-// collect appends each row of id, account, name, hash, created, expires, used.
+// collect appends each row of id, account, name, hash, created, expires, used,
+// grants, networks, unused, warned.
 func collect(list *[]Token) func(scan func(dest ...any) error) error {
 	return func(scan func(dest ...any) error) error {
 		var t Token
-		var created, expires, used int64
-		err := scan(&t.ID, &t.Account, &t.Name, &t.hash, &created, &expires, &used)
-		t.Created, t.Expires, t.Used = at(created), at(expires), at(used)
+		var created, expires, used, warned int64
+		var grants, networks string
+		err := scan(&t.ID, &t.Account, &t.Name, &t.hash, &created, &expires, &used, &grants, &networks, &t.Unused, &warned)
+		t.Created, t.Expires, t.Used, t.warned = core.At(created), core.At(expires), core.At(used), warned != 0
+		if err == nil {
+			t.Scopes, err = decode(grants)
+		}
+		if err == nil {
+			t.Networks, err = decode(networks)
+		}
 		*list = append(*list, t)
 		return err
 	}
@@ -37,7 +29,7 @@ func collect(list *[]Token) func(scan func(dest ...any) error) error {
 
 func byID(ctx context.Context, v *act.View, id string) (Token, error) {
 	var list []Token
-	err := v.Each(ctx, `SELECT id, account, name, hash, created, expires, used FROM token WHERE id = $1`, []any{id}, collect(&list))
+	err := v.Each(ctx, `SELECT id, account, name, hash, created, expires, used, grants, networks, unused, warned FROM token WHERE id = $1`, []any{id}, collect(&list))
 	if err != nil {
 		return Token{}, err
 	}
@@ -49,7 +41,7 @@ func byID(ctx context.Context, v *act.View, id string) (Token, error) {
 
 func byHash(ctx context.Context, v *act.View, hash string) (Token, bool, error) {
 	var list []Token
-	err := v.Each(ctx, `SELECT id, account, name, hash, created, expires, used FROM token WHERE hash = $1`, []any{hash}, collect(&list))
+	err := v.Each(ctx, `SELECT id, account, name, hash, created, expires, used, grants, networks, unused, warned FROM token WHERE hash = $1`, []any{hash}, collect(&list))
 	if err != nil || len(list) == 0 {
 		return Token{}, false, err
 	}
@@ -59,7 +51,7 @@ func byHash(ctx context.Context, v *act.View, hash string) (Token, bool, error) 
 // of returns the tokens of an account, newest first.
 func of(ctx context.Context, v *act.View, account string) ([]Token, error) {
 	list := []Token{}
-	err := v.Each(ctx, `SELECT id, account, name, hash, created, expires, used FROM token
+	err := v.Each(ctx, `SELECT id, account, name, hash, created, expires, used, grants, networks, unused, warned FROM token
 		WHERE account = $1 ORDER BY created DESC, id`, []any{account}, collect(&list))
 	return list, err
 }
@@ -76,13 +68,38 @@ func ids(ctx context.Context, v *act.View) ([]string, error) {
 }
 
 func insert(ctx context.Context, tx *act.Tx, t Token) error {
-	_, err := tx.Exec(ctx, `INSERT INTO token (id, account, name, hash, created, expires, used) VALUES ($1, $2, $3, $4, $5, $6, 0)`,
-		t.ID, t.Account, t.Name, t.hash, micros(t.Created), micros(t.Expires))
+	grants, err := encode(t.Scopes)
+	if err != nil {
+		return err
+	}
+	networks, err := encode(t.Networks)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO token (id, account, name, hash, created, expires, used, grants, networks, unused, warned)
+		VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, 0)`,
+		t.ID, t.Account, t.Name, t.hash, core.Micros(t.Created), core.Micros(t.Expires), grants, networks, t.Unused)
+	return err
+}
+
+// ending returns tokens that end soon and whose owners were not told yet: by
+// their own end, or by not being used.
+func ending(ctx context.Context, v *act.View, most int) ([]Token, error) {
+	var list []Token
+	soon := v.Now().Add(warnDays * day).UnixMicro()
+	err := v.Each(ctx, `SELECT id, account, name, hash, created, expires, used, grants, networks, unused, warned FROM token
+		WHERE warned = 0 AND expires > $1 AND (expires <= $2 OR unused > 0 AND CASE WHEN used > 0 THEN used ELSE created END + unused * 86400000000 <= $2)
+		ORDER BY expires, id LIMIT $3`, []any{v.Now().UnixMicro(), soon, most}, collect(&list))
+	return list, err
+}
+
+func warn(ctx context.Context, tx *act.Tx, id string) error {
+	_, err := tx.Exec(ctx, `UPDATE token SET warned = 1 WHERE id = $1`, id)
 	return err
 }
 
 func note(ctx context.Context, tx *act.Tx, id string) error {
-	_, err := tx.Exec(ctx, `UPDATE token SET used = $1 WHERE id = $2`, tx.Now().UnixMicro(), id)
+	_, err := tx.Exec(ctx, `UPDATE token SET used = $1, warned = 0 WHERE id = $2`, tx.Now().UnixMicro(), id)
 	return err
 }
 

@@ -27,18 +27,19 @@ const (
 func shop(t *testing.T, f func(t *testing.T, h *house, shop act.Actor)) {
 	accounttest.Each(t, func(t *testing.T, h *house) {
 		h.Primary()
-		f(t, h, h.Create(accounttest.Root(), "shop", "customer", "provider"))
+		who, _, _ := h.Arm(h.Create(accounttest.Root(), "shop", "customer", "provider"))
+		f(t, h, who)
 	})
 }
 
 func mint(h *house, who act.Actor, days int) (id string, secret core.Secret) {
 	h.T.Helper()
-	out := h.Must(who, "token.create", input{"name": "backup script", "expires_in": days}).Output.(token.Created)
+	out := h.Must(who, "token.create", input{"name": "backup script", "expires_in": days, "scope": []string{"*", "token.create"}}).Output.(token.Created)
 	return out.ID, core.NewSecret(out.Token)
 }
 
 func bearer(h *house, secret core.Secret) (act.Actor, error) {
-	return h.Tokens.Bearer(context.Background(), h.Bus, secret)
+	return h.Tokens.Bearer(context.Background(), h.Bus, secret, "192.0.2.9")
 }
 
 func opensNothing(h *house, secret core.Secret) {
@@ -79,7 +80,7 @@ func TestATokenIsShownOnceAndKeptAsAHash(t *testing.T) {
 func TestATokenAlwaysEnds(t *testing.T) {
 	shop(t, func(t *testing.T, h *house, shop act.Actor) {
 		for _, days := range []any{0, -1, 367, nil, 1 << 40} {
-			h.Refused(core.Invalid, shop, "token.create", input{"name": "x", "expires_in": days})
+			h.Refused(core.Invalid, shop, "token.create", input{"name": "x", "scope": []string{"read"}, "expires_in": days})
 		}
 		_, secret := mint(h, shop, 1)
 		h.Pass(day - time.Minute)
@@ -132,24 +133,24 @@ func TestATokenMakesNoOther(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.Refused(core.Denied, program, "token.create", input{"name": "x", "expires_in": 1})
+		h.Refused(core.Denied, program, "token.create", input{"name": "x", "scope": []string{"read"}, "expires_in": 1})
 		program.Session = "" // whatever a face may forget
-		h.Refused(core.Denied, program, "token.create", input{"name": "x", "expires_in": 1})
+		h.Refused(core.Denied, program, "token.create", input{"name": "x", "scope": []string{"read"}, "expires_in": 1})
 		ended := shop
 		h.Must(shop, "session.end", nil)
-		h.Refused(core.Denied, ended, "token.create", input{"name": "x", "expires_in": 1})
+		h.Refused(core.Denied, ended, "token.create", input{"name": "x", "scope": []string{"read"}, "expires_in": 1})
 	})
 }
 
 func TestEverybodyMakesTokensForHimself(t *testing.T) {
 	shop(t, func(t *testing.T, h *house, shop act.Actor) {
 		admin := h.Enter("root", good)
-		h.Refused(core.Denied, admin, "token.create", input{"name": "x", "expires_in": 1, "account": "shop"})
-		h.Refused(core.NotFound, shop, "token.create", input{"name": "x", "expires_in": 1, "account": "root"})
+		h.Refused(core.Denied, admin, "token.create", input{"name": "x", "scope": []string{"read"}, "expires_in": 1, "account": "shop"})
+		h.Refused(core.NotFound, shop, "token.create", input{"name": "x", "scope": []string{"read"}, "expires_in": 1, "account": "root"})
 		borrowed := shop
 		borrowed.Session = admin.Session // somebody else's session is none
-		h.Refused(core.Denied, borrowed, "token.create", input{"name": "x", "expires_in": 1})
-		out := h.Must(accounttest.Root(), "token.create", input{"name": "x", "expires_in": 1, "account": "shop"}).Output.(token.Created)
+		h.Refused(core.Denied, borrowed, "token.create", input{"name": "x", "scope": []string{"read"}, "expires_in": 1})
+		out := h.Must(accounttest.Root(), "token.create", input{"name": "x", "scope": []string{"read"}, "expires_in": 1, "account": "shop"}).Output.(token.Created)
 		if a, err := bearer(h, core.NewSecret(out.Token)); err != nil || a.Role != act.Customer {
 			t.Errorf("what root made for the customer acts as %+v, %v", a, err)
 		}
@@ -164,8 +165,10 @@ func TestTokensOfOthersAreNotThere(t *testing.T) {
 		second := h.Account(primary, "second", "additional administrator", "provider")
 		auditor := h.Account(primary, "auditor", "auditor", "provider")
 		customer := h.Create(agency, "shop", "customer", "")
+		customer, _, _ = h.Arm(customer)
 		id, _ := mint(h, customer, 30)
-		top, _ := mint(h, h.Enter("root", good), 30)
+		first, _, _ := h.Arm(h.Enter("root", good))
+		top, _ := mint(h, first, 30)
 		h.Refused(core.NotFound, other, "token.revoke", input{"token": id})
 		h.Refused(core.NotFound, other, "token.list", input{"account": customer.ID})
 		h.Refused(core.NotFound, second, "token.revoke", input{"token": top})

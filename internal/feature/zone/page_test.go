@@ -33,7 +33,7 @@ func newPanel(t *testing.T) *panel {
 	people := map[string]act.Actor{"admin": admin, "shop": customer, "rival": stranger, "auditor": auditor, "agency": reseller}
 	face, err := web.New(web.Config{Registry: s.reg, Bus: s.Bus, Clock: core.SystemClock, Logger: slog.New(slog.NewTextHandler(testLog{t}, nil)),
 		Login: "zone.login", Record: "/log/{id}", Browser: "/log",
-		Session: func(_ context.Context, token core.Secret) (act.Actor, error) {
+		Session: func(_ context.Context, token core.Secret, _ bool) (act.Actor, error) {
 			a, ok := people[token.Reveal()]
 			if !ok {
 				return a, core.Errorf(core.Unauthenticated, "nobody")

@@ -56,6 +56,13 @@ func live(ctx context.Context, v *act.View, text string) (row, error) {
 	return r, err
 }
 
+// Resolve returns the id of the live zone that text names, by id or by name. It
+// looks at no right.
+func (z *Zones) Resolve(ctx context.Context, v *act.View, text string) (string, error) {
+	r, err := live(ctx, v, text)
+	return r.ID, err
+}
+
 // sets returns all RRsets of the zone's live generation, in order.
 func sets(ctx context.Context, v *act.View, r row) ([]rr.RRset, error) {
 	all, err := unsorted(ctx, v, r)

@@ -118,17 +118,97 @@ function dialog(title, ...kids) {
   return d;
 }
 
-// A set-up link carries its token in the fragment, which no server log sees.
-// It moves into the form and leaves the address bar and the history.
+// A one-time link carries its token in the fragment, which no server log sees. It
+// moves into the form and leaves the address bar and the history. Where it is
+// wanted only after a log-in, it waits in this tab.
 const wanted = $('[data-fragment]');
-if (wanted && location.hash.length > 1) {
-  const token = new URLSearchParams(location.hash.slice(1)).get(wanted.dataset.fragment) ?? '';
+const sent = new URLSearchParams(location.hash.slice(1)).get('token') ?? '';
+if (sent && !wanted) {
+  sessionStorage.setItem('link', sent);
+  history.replaceState(null, '', location.pathname + location.search);
+}
+if (wanted) {
+  const token = sent || (sessionStorage.getItem('link') ?? '');
+  sessionStorage.removeItem('link');
   if (token) {
     wanted.value = token;
     wanted.closest('.field').hidden = true;
     history.replaceState(null, '', location.pathname + location.search);
     $('input:not([type=hidden])', wanted.form.querySelector('.field:not([hidden])'))?.focus();
   }
+}
+
+// ── passwords: look at what was typed, judge it, make one up ──
+$$('[data-reveal]').forEach(b => {
+  const input = $('input', b.parentElement);
+  b.hidden = false;
+  b.addEventListener('click', () => {
+    const show = input.type === 'password';
+    input.type = show ? 'text' : 'password';
+    b.setAttribute('aria-pressed', show);
+    b.textContent = show ? 'Hide' : 'Show';
+    input.focus();
+  });
+  // Whatever is shown is a password again when the form leaves.
+  input.form?.addEventListener('submit', () => { input.type = 'password'; });
+});
+const query = async (op, fields = {}) => {
+  const r = await fetch('/ask/' + op, { method: 'POST', body: new URLSearchParams(fields) });
+  const a = await r.json();
+  if (!r.ok) throw new Error(a.error);
+  return a.output;
+};
+for (const box of $$('[data-judge]')) {
+  const input = document.getElementById(box.dataset.judge), form = input.form;
+  const said = $('p', box), meter = $('meter', box), maker = $('button', box);
+  box.hidden = false;
+  let turn = 0, timer = 0;
+  const judge = async () => {
+    const mine = ++turn;
+    if (!input.value) { meter.value = 0; said.textContent = ''; return; }
+    const fields = { password: input.value };
+    for (const name of ['login', 'name', 'token']) if (form.elements[name]?.value) fields[name] = form.elements[name].value;
+    try {
+      const v = await query('password.check', fields);
+      if (mine !== turn) return;
+      meter.value = v.score;
+      const word = v.level[0].toUpperCase() + v.level.slice(1);
+      said.textContent = v.enough ? `${word}: this one is accepted.` : `${word}. It ${v.fault}.`;
+    } catch (e) {
+      if (mine === turn) said.textContent = e.message;
+    }
+  };
+  input.addEventListener('input', () => { clearTimeout(timer); timer = setTimeout(judge, 250); });
+  maker.addEventListener('click', async () => {
+    try {
+      input.value = (await query('password.generate')).password;
+      input.type = 'text';
+      input.dispatchEvent(new Event('input', { bubbles: true }));
+      input.select();
+    } catch (e) { said.textContent = e.message; }
+  });
+}
+
+// ── passkeys: the browser answers, and that sends the form ──
+for (const box of $$('[data-passkey]')) {
+  const input = $('input', box), button = $('button', box), said = $('.fault', box);
+  if (!globalThis.PublicKeyCredential?.parseRequestOptionsFromJSON) {
+    said.textContent ||= 'This browser does not know passkeys.';
+    continue;
+  }
+  button.hidden = false;
+  button.addEventListener('click', async () => {
+    said.textContent = '';
+    try {
+      const options = JSON.parse((await query(box.dataset.passkey)).options);
+      const publicKey = options.user ? PublicKeyCredential.parseCreationOptionsFromJSON(options) : PublicKeyCredential.parseRequestOptionsFromJSON(options);
+      const answer = await (options.user ? navigator.credentials.create({ publicKey }) : navigator.credentials.get({ publicKey }));
+      input.value = JSON.stringify(answer.toJSON());
+      input.form.requestSubmit($('button[value=run]:not(.sr)', input.form));
+    } catch (e) {
+      said.textContent = e.name === 'NotAllowedError' ? 'Nothing was chosen, or it took too long. Try again.' : e.message;
+    }
+  });
 }
 
 // ── the search palette: a combobox over the server's answers ──

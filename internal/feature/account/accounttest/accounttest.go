@@ -1,7 +1,8 @@
-// Package accounttest joins the features account, login and token on a real
-// bus, store, ledger and keeper, with a clock that tests move, and tries them
-// from outside through act.Bus.Do. After each test it holds every object's
-// state against the newest digest in the log.
+// Package accounttest joins the features that decide who gets in on a real bus,
+// store, ledger and keeper, with a clock that tests move, and tries them from
+// outside through act.Bus.Do. After each test it holds every object's state
+// against the newest digest in the log. Passkeys are played by Browser; real ones
+// are proved in a real browser by the tests of the whole house.
 package accounttest
 
 import (
@@ -17,9 +18,14 @@ import (
 	"time"
 
 	"hostward/internal/act"
+	"hostward/internal/adapter/strength"
 	"hostward/internal/core"
+	"hostward/internal/feature/access"
 	"hostward/internal/feature/account"
+	"hostward/internal/feature/factor"
 	"hostward/internal/feature/login"
+	"hostward/internal/feature/notice"
+	"hostward/internal/feature/password"
 	"hostward/internal/feature/token"
 	"hostward/internal/keeper"
 	"hostward/internal/ledger"
@@ -27,16 +33,25 @@ import (
 	"hostward/internal/store/storetest"
 )
 
-// House is the three features, joined.
+// House is the features, joined.
 type House struct {
 	*act.Bus
-	T        *testing.T
-	Accounts *account.Accounts
-	Logins   *login.Login
-	Tokens   *token.Tokens
-	Registry *act.Registry
-	Store    *store.Store
-	URL      string // of the database
+	T         *testing.T
+	Accounts  *account.Accounts
+	Logins    *login.Login
+	Factors   *factor.Factors
+	Notices   *notice.Notices
+	Access    *access.Access
+	Passwords *password.Passwords
+	Tokens    *token.Tokens
+	Registry  *act.Registry
+	Store     *store.Store
+	URL       string // of the database
+
+	NIS2     bool            // the mode is on
+	Mails    bool            // the server may send mail
+	Breached map[string]bool // passwords of the offline list
+	Log      []Entered       // what access.try is told about
 
 	mu       sync.Mutex
 	now      time.Time
@@ -60,10 +75,8 @@ func Each(t *testing.T, f func(t *testing.T, h *House)) {
 func open(t *testing.T, url string) *House {
 	h := &House{T: t, URL: url, Accounts: account.New(), now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
 	k := must(keeper.Open(keeper.Config{Dir: filepath.Join(t.TempDir(), "keys")}))(t)
-	h.Logins = login.New(login.Ports{Accounts: h.Accounts, Hasher: counting{k, h}, Report: h.report})
-	h.Tokens = token.New(h.Accounts, h.Logins)
-	h.Accounts.Join([]account.Way{h.Logins, h.Tokens}, []account.Holding{h})
-	features := []act.Feature{h.Accounts.Feature(), h.Logins.Feature(), h.Tokens.Feature()}
+	h.join(k)
+	features := []act.Feature{h.Accounts.Feature(), h.Logins.Feature(), h.Factors.Feature(), h.Passwords.Feature(), h.Access.Feature(), h.Tokens.Feature(), h.Notices.Feature()}
 	h.Registry = must(act.NewRegistry(features...))(t)
 	migrations := []store.Migration{{Name: "ledger", FS: ledger.Migrations}, {Name: "act", FS: act.Migrations}}
 	for _, f := range features {
@@ -72,9 +85,83 @@ func open(t *testing.T, url string) *House {
 	h.Store = storetest.Open(t, url, migrations)
 	w := storetest.Acquire(t, h.Store)
 	h.Bus = must(act.New(act.Config{Registry: h.Registry, Store: h.Store, Writer: w, Book: ledger.NewBook(k, h.Clock), Clock: h.Clock,
-		Log: slog.New(slog.NewTextHandler(h, nil)), Spool: filepath.Join(t.TempDir(), "spool"), Scope: h.Accounts.Scope}))(t)
+		Log: slog.New(slog.NewTextHandler(h, nil)), Spool: filepath.Join(t.TempDir(), "spool"), Scope: h.Accounts.Scope,
+		Admit: h.Access.Admit, Wake: func(context.Context, string, []core.Ref) string { return act.Pending }}))(t)
 	t.Cleanup(func() { h.agree(); h.Bus.Close(); _ = w.Close(); _ = k.Close() })
 	return h
+}
+
+// join is what the house does with its features.
+func (h *House) join(k keeper.Keeper) {
+	mails := func() bool { return h.Mails }
+	nis2 := func() bool { return h.NIS2 }
+	h.Notices = notice.New(h.Accounts, mails)
+	h.Access = access.New(access.Ports{Sets: noSets{}, Accounts: h.Accounts, Logins: h.logins})
+	h.Factors = factor.New(factor.Ports{Accounts: h.Accounts, Codes: k, Passkeys: Browser{}, Notices: h.Notices, NIS2: nis2,
+		Issuer: func() string { return "Hostward test" },
+		Seal: func(ctx context.Context, ad []byte, seed core.Secret) ([]byte, error) {
+			return k.Seal(ctx, keeper.TOTP, ad, raw(seed.Reveal()))
+		}})
+	estimator := strength.New(2)
+	h.Passwords = password.New(password.Ports{
+		Estimate: func(ctx context.Context, text string, words []string) (password.Guess, error) {
+			g, err := estimator.Estimate(ctx, text, words)
+			return password.Guess{Score: g.Score, Guesses: g.Guesses, Common: g.Common, Why: g.Why, Advice: g.Advice}, err
+		},
+		Breached: func(text string) bool { return h.Breached[text] }, Loaded: func() string { return "" }, NIS2: nis2,
+		Inspect: func(_ context.Context, file string) (password.List, error) { return password.List{File: file, Digest: file}, nil },
+		Census: func(ctx context.Context, v *act.View, demand string) (password.Census, error) {
+			total, good, weak, err := h.Logins.Census(ctx, v, demand)
+			return password.Census{Total: total, Current: good, Weak: weak, Unseen: total - good - weak}, err
+		},
+		Link: func(ctx context.Context, v *act.View, token core.Secret) ([]string, error) { return h.Logins.Claimable(ctx, v, token) },
+		Names: func(ctx context.Context, v *act.View) ([]string, bool, error) {
+			words, err := h.Accounts.Words(ctx, v, v.Actor().ID)
+			return words, false, err
+		},
+	})
+	h.Logins = login.New(login.Ports{Accounts: h.Accounts, Hasher: counting{k, h}, Policy: h.Passwords, Factors: second{h.Factors}, Notices: h.Notices,
+		Admit: h.Access.Admit, Mails: mails, Report: h.report})
+	h.Factors.Join(h.Logins)
+	h.Tokens = token.New(token.Ports{Accounts: h.Accounts, Sessions: h.Logins, Notices: h.Notices,
+		Actions: func(action string) bool {
+			_, ok := h.Registry.Op(action)
+			return ok || action == "*" || action == "read" || strings.HasSuffix(action, ".*")
+		},
+		Object: func(ctx context.Context, v *act.View, account, text string) (core.Ref, error) {
+			_, word, _ := strings.Cut(text, ":")
+			id, err := h.Accounts.Resolve(ctx, v, word)
+			return core.Ref{Kind: "account", ID: id}, err
+		}})
+	h.Accounts.Join([]account.Way{h.Logins, h.Tokens, h.Factors, h.Notices}, []account.Holding{h}, h.Notices)
+}
+
+type second struct{ *factor.Factors }
+
+func (s second) Standing(ctx context.Context, v *act.View, who act.Actor) (login.Standing, error) {
+	x, err := s.Factors.Standing(ctx, v, who)
+	return login.Standing(x), err
+}
+
+// noSets forgets every set, so that each is made anew.
+type noSets struct{}
+
+func (noSets) Get(string) (*core.Networks, bool) { return nil, false }
+func (noSets) Put(string, *core.Networks)        {}
+
+// Entered is a log-in that the log is said to hold.
+type Entered struct {
+	Account, Address string
+	At               time.Time
+}
+
+func (h *House) logins(_ context.Context, _ *act.View, since time.Time, yield func(account, address string, at time.Time) bool) error {
+	for _, e := range h.Log {
+		if !e.At.Before(since) && !yield(e.Account, e.Address, e.At) {
+			break
+		}
+	}
+	return nil
 }
 
 func must[T any](x T, err error) func(*testing.T) T {
@@ -129,7 +216,7 @@ type counting struct {
 	h *House
 }
 
-func (c counting) CheckPassword(ctx context.Context, phc string, password core.Secret) (ok, rehash bool, err error) {
+func (c counting) CheckPassword(ctx context.Context, lane string, known bool, phc string, password core.Secret) (ok, rehash bool, err error) {
 	c.h.mu.Lock()
 	c.h.checks++
 	cheap, gate := c.h.cheap, c.h.gate
@@ -138,7 +225,7 @@ func (c counting) CheckPassword(ctx context.Context, phc string, password core.S
 		gate.Arrived <- struct{}{}
 		<-gate.Open
 	}
-	ok, rehash, err = c.Hasher.CheckPassword(ctx, phc, password)
+	ok, rehash, err = c.Hasher.CheckPassword(ctx, lane, known, phc, password)
 	return ok, rehash || ok && cheap, err
 }
 
@@ -261,7 +348,7 @@ func (h *House) As(login string) (a act.Actor) {
 	if err != nil {
 		h.T.Fatal(err)
 	}
-	a.Door, a.Address = "rest", "192.0.2.9"
+	a.Door, a.Address, a.Proof = "web", "192.0.2.9", h.Clock()
 	return a
 }
 
@@ -300,18 +387,21 @@ func (h *House) Enter(name, password string) act.Actor {
 // Inside returns who is behind a session's token.
 func (h *House) Inside(token core.Secret) act.Actor {
 	h.T.Helper()
-	a, err := h.Logins.Session(context.Background(), h.Bus, token)
+	a, err := h.Logins.Session(context.Background(), h.Bus, token, true)
 	if err != nil {
 		h.T.Fatal(err)
 	}
-	a.Door, a.Address = "web", "192.0.2.9"
+	a.Door, a.Address, a.Host = "web", "192.0.2.9", "panel.test:8443"
+	if a.By != nil {
+		a.By.Door, a.By.Address = a.Door, a.Address
+	}
 	return a
 }
 
 // Over fails unless a session's token opens nothing any more.
 func (h *House) Over(token core.Secret) {
 	h.T.Helper()
-	if a, err := h.Logins.Session(context.Background(), h.Bus, token); core.CodeOf(err) != core.Unauthenticated || err == nil {
+	if a, err := h.Logins.Session(context.Background(), h.Bus, token, true); core.CodeOf(err) != core.Unauthenticated || err == nil {
 		h.T.Fatalf("the session still opens as %s: %v", a.ID, err)
 	}
 }

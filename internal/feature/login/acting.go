@@ -1,0 +1,104 @@
+package login
+
+import (
+	"context"
+	"time"
+
+	"hostward/internal/act"
+	"hostward/internal/core"
+)
+
+// Act is the input of session.act.
+type Act struct {
+	Account string `json:"account" cli:"arg" rule:"required,max=254" doc:"id or log-in name of the reseller or customer"`
+	Why     string `json:"why" rule:"required,min=5,max=400" doc:"why you act as him; he reads it"`
+}
+
+// Acting is the output of session.act and session.leave.
+type Acting struct {
+	Account string `json:"account,omitempty"`
+
+	entered Entered
+}
+
+// OpensSession hands the session's new token to the face.
+func (a Acting) OpensSession() (core.Secret, time.Time) { return a.entered.OpensSession() }
+
+// act lets somebody see and do what an account he manages sees and does (SPEC
+// A9). It is his own session that does it: both are on record, nothing that asks
+// for a fresh proof is open to him, and the person is told.
+func (l *Login) act() act.Change[Act, Acting] {
+	return act.Change[Act, Acting]{
+		Name: "session.act", Doc: "Act as a reseller or customer you manage, with a reason; he is told.", Class: class, Roles: act.Staff, Proof: proof, Reveals: true,
+		Must: []string{"session.acting", "account.acted", "session.proved"}, May: l.Notices.Tells(), Wakes: []string{"mail"}, Serves: []string{"2690:11.2", "2690:11.3"},
+		Sample: Act{Account: "a_0123456789abcdefghjkmnpqrs", Why: "he asked for help with his zone"},
+		Target: func(ctx context.Context, v *act.View, in *Act) (core.Ref, error) {
+			id, err := l.Accounts.Resolve(ctx, v, in.Account)
+			in.Account = id
+			return core.Ref{Kind: "account", ID: id}, err
+		},
+		Run: l.runAct,
+	}
+}
+
+func (l *Login) runAct(ctx context.Context, tx *act.Tx, in Act) (Acting, error) {
+	s, me, err := l.proving(ctx, tx)
+	if err != nil {
+		return Acting{}, err
+	}
+	if err := l.Accounts.Manages(ctx, &tx.View, in.Account); err != nil {
+		return Acting{}, err
+	}
+	as, open, err := l.Accounts.Actor(ctx, &tx.View, in.Account)
+	switch {
+	case err != nil:
+		return Acting{}, err
+	case !open:
+		return Acting{}, core.Errorf(core.Conflict, "the account is disabled")
+	case as.Role&(act.Reseller|act.Customer) == 0 || as.ID == me.ID:
+		return Acting{}, core.Errorf(core.Denied, "you act as resellers and customers only")
+	}
+	fields := []act.Field{{Name: "by", New: &me.Name, Personal: true}, {Name: "why", New: &in.Why}}
+	if err := tx.Record(ctx, "account.acted", core.Ref{Kind: "account", ID: as.ID}, fields...); err != nil {
+		return Acting{}, err
+	}
+	if err := l.Notices.Tell(ctx, tx, as.ID, "Somebody acts as you",
+		me.Name+" ("+me.Role.String()+") began to act as you. The reason given: "+in.Why+". Everything done meanwhile is in your log with both names."); err != nil {
+		return Acting{}, err
+	}
+	return l.turn(ctx, tx, s, in.Account, "session.acting")
+}
+
+// turn has a session act as an account, or as itself again.
+func (l *Login) turn(ctx context.Context, tx *act.Tx, s Session, account, event string) (Acting, error) {
+	if err := writeActing(ctx, tx, s.ID, account); err != nil {
+		return Acting{}, err
+	}
+	if err := tx.Record(ctx, event, s.ref(), act.Field{Name: "acting", Old: value(s.Acting), New: value(account)}); err != nil {
+		return Acting{}, err
+	}
+	kept := s.proved
+	token, err := proved(ctx, tx, &s, false)
+	if err == nil && account == "" { // leaving proves nothing
+		s.proved = kept
+		err = writeProof(ctx, tx, s)
+	}
+	return Acting{account, Entered{Session: s.ID, Token: token, Expires: s.Expires}}, err
+}
+
+func (l *Login) leave() act.Change[Nothing, Acting] {
+	return act.Change[Nothing, Acting]{
+		Name: "session.leave", Doc: "Stop acting as somebody else.", Class: class, Roles: act.Hosted, Reveals: true,
+		Must: []string{"session.left", "session.proved"}, Serves: []string{"2690:11.2"}, Sample: Nothing{}, Target: nowhere[Nothing],
+		Run: func(ctx context.Context, tx *act.Tx, _ Nothing) (Acting, error) {
+			if tx.Actor().By == nil {
+				return Acting{}, core.Errorf(core.Conflict, "you act as nobody else")
+			}
+			s, err := sessionByID(ctx, &tx.View, tx.Actor().Session)
+			if err != nil {
+				return Acting{}, err
+			}
+			return l.turn(ctx, tx, s, "", "session.left")
+		},
+	}
+}
