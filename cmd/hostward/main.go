@@ -40,9 +40,10 @@ func run(ctx context.Context, args []string) int {
 		Commands: map[string]*cobra.Command{
 			"serve": serveCommand(), "log recover": recoverCommand(),
 			"witness serve": witnessServe(), "witness key": witnessKey(),
+			"password blocklist import": importCommand(),
 		},
 		Offline:  offline,
-		Recovery: []string{"log.verify", "log.list", "log.show", "log.prove", "log.status", "admin.init"},
+		Recovery: []string{"log.verify", "log.list", "log.show", "log.prove", "log.status", "admin.init", "access.reset", "password.blocklist.adopt"},
 		Judge:    judge,
 	}, args, os.Stdin, os.Stdout, os.Stderr)
 }

@@ -181,7 +181,7 @@ func (s *server) listenFirst() error {
 	s.panel = tls.NewListener(plain, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}})
 	s.front = newSwitchable(http.HandlerFunc(starting))
 	s.https = &http.Server{Handler: s.front, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+		ErrorLog: slog.NewLogLogger(newLimited(s.log.Handler(), 20), slog.LevelWarn)}
 	go func() { _ = s.https.Serve(s.panel) }()
 	return nil
 }

@@ -22,8 +22,9 @@ import (
 //	json:"name"   doc:"sentence"
 //	rule:"required,min=1,max=255,enum=a|b"   (min and max: length of text and lists, value of numbers)
 //	form:"textarea|file|password|hidden"     how the web shows it; also: new-password
-//	                                         (with a judgement while one types), passkey
-//	                                         (filled in by the browser), device (by its cookie)
+//	                                         (with a judgement while one types), code (seen
+//	                                         while one types), passkey (filled in by the
+//	                                         browser), device (by its cookie)
 //	ask:"login.challenge"                    query whose answer a passkey is asked with
 //	cli:"arg"                                a positional argument of the CLI
 type Param struct {

@@ -138,6 +138,12 @@ func (b *Bus) Find(ctx context.Context, actor Actor, text string, most int) (map
 	return found, err
 }
 
+// Admitted returns the error with which every operation would be refused to
+// somebody where he is now (SPEC A1), so that a face shows him nothing at all.
+func (b *Bus) Admitted(ctx context.Context, a Actor) error {
+	return b.snapshot(ctx, a, func(v *View) error { return b.from(ctx, v, a) })
+}
+
 // May reports whether the actor's role may call the operation at all: faces
 // use it to leave out what would be refused anyway.
 func (b *Bus) May(a Actor, op *Op) bool { return a.Role&op.Roles != 0 && op.takes(a) }

@@ -67,7 +67,7 @@ var settings = map[string]func(w *world, s *setting){
 	"totp.confirm": func(w *world, s *setting) {
 		s.by = w.guest()
 		seed := revealed(w.must(s.by.Actor, "totp.begin", nil).Output, "Secret")
-		s.in["code"] = accounttest.Code(seed, time.Now())
+		s.in["code"] = accounttest.Code(seed, w.now())
 	},
 	"login.challenge": func(_ *world, s *setting) {
 		a := nobody

@@ -115,3 +115,12 @@ func spread(form url.Values, at string, values map[string]any) {
 		}
 	}
 }
+
+func must1[T any](x T, ok bool) T {
+	if !ok {
+		panic("it is not there")
+	}
+	return x
+}
+
+func actCall(a act.Actor) act.Call { return act.Call{Actor: a, Input: json.RawMessage("{}")} }

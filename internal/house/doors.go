@@ -172,8 +172,8 @@ type blocklist struct {
 	now atomic.Pointer[breach.Filter]
 }
 
-// Folder of the data folder in which filters lie.
-const blocklistDir = "blocklist"
+// BlocklistDir is the folder of the data folder in which filters lie.
+const BlocklistDir = "blocklist"
 
 // inspect reads what a filter says about itself, and all of it.
 func (b *blocklist) inspect(ctx context.Context, file string) (password.List, error) {

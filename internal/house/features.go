@@ -4,12 +4,10 @@ import (
 	"context"
 	"encoding/base32"
 	"errors"
-	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"hostward/internal/act"
 	"hostward/internal/core"
@@ -49,7 +47,7 @@ type features struct {
 
 func newFeatures(h *House) *features {
 	h.policy = &policyFile{path: filepath.Join(h.Config.Config, "panel.ini")}
-	h.blocklist = &blocklist{dir: filepath.Join(h.Data, blocklistDir)}
+	h.blocklist = &blocklist{dir: filepath.Join(h.Data, BlocklistDir)}
 	f := &features{accounts: account.New()}
 	f.log = actionlog.New(actionlog.Ports{
 		Browser: ledger.Browser{Keys: h.Keeper, Status: func(seq int64) ledger.State { return h.Sealer.Status(seq) }},
@@ -83,7 +81,7 @@ func (f *features) doors(h *House) {
 	})
 	f.login = login.New(login.Ports{
 		Accounts: f.accounts, Hasher: h.Keeper, Policy: f.passwords, Factors: second{f.factors}, Notices: f.notices,
-		Admit: f.access.Admit, Mails: mails, Report: h.loginFailed,
+		Admit: f.access.Admit, Mails: mails, Report: (&failures{to: h.PanelLog}).write,
 	})
 	f.factors.Join(f.login)
 	f.tokens = token.New(token.Ports{Accounts: f.accounts, Sessions: f.login, Notices: f.notices, Actions: h.action, Object: h.object})
@@ -149,17 +147,6 @@ func (f *features) migrations() []store.Migration {
 		}
 	}
 	return all
-}
-
-// loginFailed writes the line that ban filters read: fixed words, the address
-// last, and nothing that the stranger could shape.
-func (h *House) loginFailed(f login.Failure) {
-	account := f.Account
-	if account == "" {
-		account = "unknown"
-	}
-	fmt.Fprintf(h.PanelLog, "%s hostward[panel]: failed login: account=%s reason=%s door=%s from %s\n",
-		f.Time.UTC().Format(time.RFC3339), account, f.Why, f.Door, f.Address)
 }
 
 // Registry returns the operations alone, for the command line, which only

@@ -71,6 +71,9 @@ func (h *House) mayMeasure(r *http.Request) error {
 	if err == nil {
 		err = h.policy.current().API(from)
 	}
+	if err == nil && who.Role&(act.Admins|act.Auditor) == 0 {
+		err = core.Errorf(core.Denied, "the token is that of a %s", who.Role)
+	}
 	c := act.Call{Op: "log.status", Actor: who}
 	if err != nil {
 		_, err = h.Bus.Refuse(r.Context(), c, err)

@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,7 +42,13 @@ type world struct {
 	given  []string // secrets that were handed out or in: nowhere to be found later
 	web    http.Handler
 	local  http.Handler
+	ahead  atomic.Int64 // nanoseconds by which the house's clock is ahead
 }
+
+// now is the house's time; pass moves it on.
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())).UTC() }
+
+func (w *world) pass(d time.Duration) { w.ahead.Add(int64(d)) }
 
 // text is a log that can be read while it is written.
 type text struct {
@@ -89,12 +96,27 @@ const password = "seven quiet herons wade "
 // another reseller and customer, who are strangers to them.
 func newWorld(t *testing.T, database string) *world {
 	t.Helper()
+	w := emptyWorld(t, database)
+	w.populate()
+	w.settle()
+	return w
+}
+
+// emptyWorld is a house that nobody has been let into yet. ini, if any, is its panel.ini.
+func emptyWorld(t *testing.T, database string, ini ...string) *world {
+	t.Helper()
 	w := &world{T: t, data: t.TempDir(), logs: &text{}, people: map[string]*person{}}
 	if strings.HasPrefix(database, "sqlite:") {
 		database = "" // in the data folder, so that all of it can be searched
 	}
-	var err error
-	w.House, err = house.Open(t.Context(), house.Config{Data: w.data, Database: database, PanelLog: w.logs,
+	err := os.MkdirAll(filepath.Join(w.data, "etc"), 0o700)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(w.data, "etc", "panel.ini"), []byte(strings.Join(ini, "\n")), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.House, err = house.Open(t.Context(), house.Config{Data: w.data, Database: database, PanelLog: w.logs, Clock: w.now,
 		Log: slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
 		t.Fatal(err)
@@ -106,8 +128,6 @@ func newWorld(t *testing.T, database string) *world {
 	if w.local, err = w.Local("test", func(*http.Request) (act.Actor, error) { return console, nil }); err != nil {
 		t.Fatal(err)
 	}
-	w.populate()
-	w.settle()
 	return w
 }
 
@@ -223,7 +243,7 @@ func (w *world) arm(p *person) {
 	w.Helper()
 	p.Actor = w.inside(p.cookie)
 	p.seed = revealed(w.must(p.Actor, "totp.begin", nil).Output, "Secret")
-	r := w.must(p.Actor, "totp.confirm", map[string]any{"code": accounttest.Code(p.seed, time.Now())})
+	r := w.must(p.Actor, "totp.confirm", map[string]any{"code": accounttest.Code(p.seed, w.now())})
 	p.codes = r.Output.(factor.Confirmed).Codes
 	token, _ := r.Output.(factor.Confirmed).OpensSession()
 	p.cookie = token.Reveal()
@@ -279,7 +299,7 @@ func (w *world) actor(name string) act.Actor {
 		return act.SystemActor("test")
 	}
 	a := w.people[name].Actor
-	a.Proof = time.Now() // the tests may take longer than a proof is fresh
+	a.Proof = w.now() // the tests may take longer than a proof is fresh
 	return a
 }
 

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -75,6 +76,7 @@ const unknown = "(unknown)"
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	harden(w.Header())
 	x := &exchange{h: h, w: w, r: r, call: act.Call{Op: unknown}}
+	defer x.rescue()
 	found := x.locate()
 	if !x.enter() {
 		return
@@ -93,6 +95,20 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		x.absent()
 	}
+}
+
+// rescue answers when a fault of ours would end the connection without a word.
+// What began already is cut off: half an answer must not look whole.
+func (x *exchange) rescue() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler || x.w.Header().Get("Content-Type") != "" {
+		panic(p)
+	}
+	x.h.Log.Error("a call failed", "op", x.call.Op, "panic", p, "stack", string(debug.Stack()))
+	x.fail(core.Errorf(core.Internal, "something went wrong on the server; its log says what"), "")
 }
 
 // locate finds the route; what else the path takes is returned for Allow.

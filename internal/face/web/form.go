@@ -46,6 +46,17 @@ func (f Form) ByPasskey() bool {
 	return slices.ContainsFunc(f.Fields, func(x Field) bool { return x.Form == "passkey" && x.Required })
 }
 
+// either marks the fields beside a passkey, and those of a proof: one is enough.
+func (f *Form) either() {
+	beside := slices.ContainsFunc(f.Fields, func(x Field) bool { return x.Form == "passkey" && !x.Required })
+	for i := range f.Fields {
+		f.Fields[i].Either = beside
+	}
+	for i := range f.Proof {
+		f.Proof[i].Either = true
+	}
+}
+
 // Pair is a name and a value.
 type Pair struct{ Name, Value string }
 
@@ -63,6 +74,7 @@ type Field struct {
 	Auto    string // autocomplete
 	Focus   bool
 	Member  bool   // of a row: one of many alike, so it says less
+	Either  bool   // one of several is enough: "optional" would be wrong
 	From    string // parameter of the URL's fragment it is filled from
 }
 
@@ -71,6 +83,8 @@ func (f Field) Control() string {
 	switch {
 	case f.Form == "hidden", f.Form == "passkey":
 		return f.Form
+	case f.Form == "code":
+		return "text"
 	case f.Type == "secret", f.Form == "password":
 		return "password"
 	case f.Type == "list" && f.Enum != nil:
@@ -192,6 +206,7 @@ func (s *Sheet) form(o *act.Op, set, fixed, steer url.Values) Form {
 	if s.face.stale(s.visit, s.Actor, o) {
 		f.Proof = s.proof(f.ID, try)
 	}
+	f.either()
 	f.Multipart = slices.ContainsFunc(f.Fields, func(x Field) bool { return x.Type == "file" })
 	if expect := steer.Get("_expect"); expect != "" && expect != "0" {
 		f.Hidden = append(f.Hidden, Pair{"_expect", expect})

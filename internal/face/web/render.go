@@ -20,6 +20,7 @@ type frame struct {
 	Theme   string // "", light, dark
 	Keys    bool   // single-key shortcuts (WCAG 2.1.4: they can be switched off)
 	CSS, JS string
+	Link    string // script for who may come by a link
 	Mark    string
 	Body    template.HTML
 	Rail    []railGroup
@@ -88,6 +89,9 @@ func (f *Face) wrap(v *visit, s *Sheet, body template.HTML, status int) {
 		shell = "alone"
 	}
 	fr := f.frame(v, s, body)
+	if v.outside() {
+		fr.Link = f.assets.urls["link.js"]
+	}
 	var b bytes.Buffer
 	if err := f.base.ExecuteTemplate(&b, shell, fr); err != nil {
 		f.Logger.Error("page failed", "path", v.r.URL.Path, "error", err)

@@ -89,7 +89,7 @@ type searchPage struct {
 
 // search is the palette for people without JavaScript, and has an address.
 func (f *Face) search(v *visit) {
-	if v.stranger() {
+	if v.outside() {
 		f.toLogin(v)
 		return
 	}
@@ -104,7 +104,7 @@ func (f *Face) search(v *visit) {
 }
 
 func (f *Face) searchJSON(v *visit) {
-	if v.stranger() {
+	if v.outside() {
 		http.Error(v.w, "log in first", http.StatusUnauthorized)
 		return
 	}

@@ -42,8 +42,27 @@ func (f *Face) visited(next func(*visit)) http.HandlerFunc {
 			}
 		}()
 		v.actor, v.lost = f.actor(r, !strings.HasPrefix(r.URL.Path, "/stream/"))
+		if err := f.Bus.Admitted(r.Context(), v.actor); err != nil {
+			f.shut(v, err)
+			return
+		}
 		next(v)
 	}
+}
+
+// shut is for somebody who may not act from where he is: nothing of the panel is
+// shown, and what he wanted is refused on record.
+func (f *Face) shut(v *visit, err error) {
+	op, _ := strings.CutPrefix(v.r.URL.Path, "/do/")
+	if p, params := f.find(v.r.URL.EscapedPath()); p != nil {
+		op = f.first(p, params, v.r.URL)
+	}
+	if _, ok := f.Registry.Op(op); ok {
+		_, err = f.Bus.Refuse(v.ctx(), act.Call{Op: op, Actor: v.actor}, err)
+	}
+	e := core.AsError(err)
+	v.actor = act.Actor{Kind: "stranger", Role: act.Stranger} // of the page: no rail, no name, no state
+	f.failAs(v, statusOf(e.Code), upper(e.Public), nil)
 }
 
 var errPanic = core.Errorf(core.Internal, "something went wrong on the server; its log says what")

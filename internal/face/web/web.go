@@ -24,6 +24,7 @@ type Bus interface {
 	Upload(ctx context.Context, a act.Actor, r io.Reader) (string, error)
 	Find(ctx context.Context, a act.Actor, text string, most int) (map[core.Ref]string, error)
 	May(a act.Actor, op *act.Op) bool
+	Admitted(ctx context.Context, a act.Actor) error
 }
 
 // Config is what a Face is made of. Registry, Bus, Session, Clock and Logger

@@ -13,7 +13,7 @@ var templates embed.FS
 
 func pages() []act.Page {
 	return []act.Page{{
-		Path: "/access", Title: "Administrative access", Section: "Policy", Icon: "door", Order: 61, Roles: act.Admins | act.Auditor,
+		Path: "/access", Title: "Administrative access", Section: "Policy", Icon: "door", Order: 60, Roles: act.Admins | act.Auditor,
 		Template: templates, File: "page/access.html",
 		Calls: func(_ map[string]string, q url.Values) map[string]act.Call {
 			calls := map[string]act.Call{"access": call("access.show", Show{Text: q.Get("q")})}

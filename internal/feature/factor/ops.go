@@ -115,7 +115,7 @@ func (f *Factors) uri(login string, seed core.Secret) string {
 
 // Code is the input of totp.confirm.
 type Code struct {
-	Code core.Secret `json:"code" rule:"required,max=20" doc:"the six digits that the app shows now"`
+	Code core.Secret `json:"code" form:"code" rule:"required,max=20" doc:"the six digits that the app shows now"`
 
 	step int64
 }

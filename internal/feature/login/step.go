@@ -86,7 +86,7 @@ func unlessAbsent(err error) error {
 // Proof is what shows once more who somebody is: a code or a passkey, or for who
 // has neither the password.
 type Proof struct {
-	Code     core.Secret `json:"code" rule:"max=40" doc:"six digits of your app, or one of your recovery codes"`
+	Code     core.Secret `json:"code" form:"code" rule:"max=40" doc:"six digits of your app, or one of your recovery codes"`
 	Passkey  string      `json:"passkey" form:"passkey" ask:"login.challenge" rule:"max=65536" doc:"answer of the browser about a passkey"`
 	Password core.Secret `json:"password" form:"password" rule:"max=256" doc:"your password, when you have no second factor"`
 
@@ -96,7 +96,7 @@ type Proof struct {
 
 // Shown is the input of login.factor.
 type Shown struct {
-	Code    core.Secret `json:"code" rule:"max=40" doc:"six digits of your app, or one of your recovery codes"`
+	Code    core.Secret `json:"code" form:"code" rule:"max=40" doc:"six digits of your app, or one of your recovery codes"`
 	Passkey string      `json:"passkey" form:"passkey" ask:"login.challenge" rule:"max=65536" doc:"answer of the browser about a passkey"`
 	Device  core.Secret `json:"device" form:"device" rule:"max=200" doc:"token of a browser that is known, if it has one"`
 

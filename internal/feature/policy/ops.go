@@ -70,7 +70,7 @@ func (p *Policy) Feature() act.Feature {
 		Pages: []act.Page{{Path: "/security-policy", Title: "Security policy", Section: "Policy", Icon: "shield", Order: 59,
 			Roles: act.Admins | act.Auditor, Template: pages, File: "page/security.html",
 			Calls: calls("policy", "policy.show", "access", "access.show", "passwords", "password.policy.show", "factors", "mfa.show", "limits", "limits.show", "keys", "secret.status"),
-		}, {Path: "/policy", Title: "Policy file", Section: "Policy", Icon: "policy", Order: 60,
+		}, {Path: "/policy", Title: "Policy file", Section: "Policy", Icon: "policy", Order: 61,
 			Roles: act.Admins | act.Auditor, Template: pages, File: "page/policy.html", Calls: calls("policy", "policy.show")}},
 	}
 }

@@ -120,28 +120,26 @@ function dialog(title, ...kids) {
 
 // A one-time link carries its token in the fragment, which no server log sees. It
 // moves into the form and leaves the address bar and the history. Where it is
-// wanted only after a log-in, it waits in this tab.
+// wanted only after a log-in, and where a form comes back with a fault, it waits
+// in this tab.
 const wanted = $('[data-fragment]');
 const sent = new URLSearchParams(location.hash.slice(1)).get('token') ?? '';
-if (sent && !wanted) {
+if (sent) {
   sessionStorage.setItem('link', sent);
   history.replaceState(null, '', location.pathname + location.search);
 }
 if (wanted) {
-  const token = sent || (sessionStorage.getItem('link') ?? '');
+  wanted.value = sessionStorage.getItem('link') ?? '';
+  if (wanted.value) $('input:not([type=hidden],[data-fragment])', wanted.form)?.focus();
+  wanted.form.addEventListener('submit', () => sessionStorage.setItem('link', wanted.value));
+} else if (location.pathname !== '/login') {
   sessionStorage.removeItem('link');
-  if (token) {
-    wanted.value = token;
-    wanted.closest('.field').hidden = true;
-    history.replaceState(null, '', location.pathname + location.search);
-    $('input:not([type=hidden])', wanted.form.querySelector('.field:not([hidden])'))?.focus();
-  }
 }
 
 // ── passwords: look at what was typed, judge it, make one up ──
 $$('[data-reveal]').forEach(b => {
   const input = $('input', b.parentElement);
-  b.hidden = false;
+  b.classList.remove('later');
   b.addEventListener('click', () => {
     const show = input.type === 'password';
     input.type = show ? 'text' : 'password';
@@ -161,7 +159,7 @@ const query = async (op, fields = {}) => {
 for (const box of $$('[data-judge]')) {
   const input = document.getElementById(box.dataset.judge), form = input.form;
   const said = $('p', box), meter = $('meter', box), maker = $('button', box);
-  box.hidden = false;
+  box.classList.remove('later');
   let turn = 0, timer = 0;
   const judge = async () => {
     const mine = ++turn;
@@ -196,7 +194,7 @@ for (const box of $$('[data-passkey]')) {
     said.textContent ||= 'This browser does not know passkeys.';
     continue;
   }
-  button.hidden = false;
+  button.classList.remove('later');
   button.addEventListener('click', async () => {
     said.textContent = '';
     try {

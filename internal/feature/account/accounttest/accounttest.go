@@ -109,12 +109,16 @@ func (h *House) join(k keeper.Keeper) {
 			return password.Guess{Score: g.Score, Guesses: g.Guesses, Common: g.Common, Why: g.Why, Advice: g.Advice}, err
 		},
 		Breached: func(text string) bool { return h.Breached[text] }, Loaded: func() string { return "" }, NIS2: nis2,
-		Inspect: func(_ context.Context, file string) (password.List, error) { return password.List{File: file, Digest: file}, nil },
+		Inspect: func(_ context.Context, file string) (password.List, error) {
+			return password.List{File: file, Digest: file}, nil
+		},
 		Census: func(ctx context.Context, v *act.View, demand string) (password.Census, error) {
 			total, good, weak, err := h.Logins.Census(ctx, v, demand)
 			return password.Census{Total: total, Current: good, Weak: weak, Unseen: total - good - weak}, err
 		},
-		Link: func(ctx context.Context, v *act.View, token core.Secret) ([]string, error) { return h.Logins.Claimable(ctx, v, token) },
+		Link: func(ctx context.Context, v *act.View, token core.Secret) ([]string, error) {
+			return h.Logins.Claimable(ctx, v, token)
+		},
 		Names: func(ctx context.Context, v *act.View) ([]string, bool, error) {
 			words, err := h.Accounts.Words(ctx, v, v.Actor().ID)
 			return words, false, err
