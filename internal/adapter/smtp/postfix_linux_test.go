@@ -2,202 +2,18 @@ package smtp_test
 
 import (
 	"bufio"
-	"bytes"
-	"crypto/x509"
-	"encoding/pem"
-	"errors"
 	"fmt"
 	"net"
-	netmail "net/mail"
-	"os"
-	"os/exec"
-	"os/user"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"text/template"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"hostward/internal/adapter/smtp"
+	"hostward/internal/adapter/smtp/smtptest"
 )
 
-// postfix is a Postfix of its own: configuration, queue, mailboxes and log in
-// one folder, three ports on the loopback address, and nothing that survives it.
-type postfix struct {
-	*testing.T
-	Dir                        string
-	Plain, Submission, Wrapped string // host:port
-	Auth                       string // of the service that checks passwords
-	roots                      *x509.CertPool
-	cmd                        *exec.Cmd
-}
-
-const mainCf = `compatibility_level = 3.6
-queue_directory = {{.Dir}}/queue
-data_directory = {{.Dir}}/data
-maillog_file = /dev/stdout
-myhostname = mx.example.org
-mydestination =
-mynetworks =
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-alias_maps =
-alias_database =
-local_recipient_maps =
-virtual_mailbox_domains = example.org
-virtual_mailbox_base = {{.Dir}}/mail
-virtual_mailbox_maps = inline:{ {anna@example.org = anna/}, {jörg@example.org = joerg/}, {later@example.org = later/} }
-virtual_uid_maps = static:65534
-virtual_gid_maps = static:65534
-smtpd_relay_restrictions = reject_unauth_destination
-smtpd_recipient_restrictions = check_recipient_access inline:{ {later@example.org = 450 4.2.0 come back later} }
-message_size_limit = 100000
-smtpd_tls_security_level = may
-smtpd_tls_chain_files = {{.Dir}}/etc/chain.pem
-smtpd_sasl_type = dovecot
-smtpd_sasl_path = inet:{{.Auth}}
-`
-
-const masterCf = `{{.Plain}} inet n - n - - smtpd
-{{.Submission}} inet n - n - - smtpd -o smtpd_tls_security_level=encrypt -o smtpd_sasl_auth_enable=yes -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
-{{.Wrapped}} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-proxymap unix - - n - - proxymap
-anvil unix - - n - 1 anvil
-error unix - - n - - error
-retry unix - - n - - error
-virtual unix - n n - - virtual
-postlog unix-dgram n - n - 1 postlogd
-`
-
-// tool is a program that the test needs, as root.
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil && os.Getuid() != 0 {
-		err = errors.New(name + " runs as root only")
-	}
-	if err != nil && (os.Getenv("CI") == "true" || os.Getenv("HOSTWARD_TEST_FULL") == "1") {
-		t.Fatal(err)
-	}
-	if err != nil {
-		t.Skip(err)
-	}
-	return path
-}
-
-func startPostfix(t *testing.T) *postfix {
-	t.Helper()
-	program := tool(t, "postfix")
-	dir, err := os.MkdirTemp("", "hostward-postfix")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &postfix{T: t, Dir: dir, Plain: gone(t), Submission: gone(t), Wrapped: gone(t), Auth: listen(t, checkPassword)}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	p.furnish()
-	p.run(program)
-	return p
-}
-
-// furnish makes folders, certificate and configuration.
-func (p *postfix) furnish() {
-	p.Helper()
-	owner, err := user.Lookup("postfix")
-	p.must(err)
-	uid, err := strconv.Atoi(owner.Uid)
-	p.must(err)
-	p.must(os.Chmod(p.Dir, 0o755))
-	for name, owner := range map[string]int{"etc": 0, "queue": 0, "data": uid, "mail": 65534} {
-		p.must(os.Mkdir(filepath.Join(p.Dir, name), 0o755))
-		p.must(os.Chown(filepath.Join(p.Dir, name), owner, -1))
-	}
-	own, roots := certificate(p.T, "127.0.0.1", time.Now().Add(24*time.Hour))
-	key, err := x509.MarshalPKCS8PrivateKey(own.PrivateKey)
-	p.must(err)
-	chain := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})
-	chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Certificate[0]})...)
-	p.roots = roots
-	for name, text := range map[string]string{"main.cf": mainCf, "master.cf": masterCf, "chain.pem": string(chain)} {
-		var b bytes.Buffer
-		p.must(template.Must(template.New(name).Parse(text)).Execute(&b, p))
-		p.must(os.WriteFile(filepath.Join(p.Dir, "etc", name), b.Bytes(), 0o600))
-	}
-}
-
-// run starts Postfix's master in a process group of its own. Its daemons become
-// our children when it ends, so that we can wait for every one of them.
-func (p *postfix) run(program string) {
-	p.Helper()
-	p.must(unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
-	etc := filepath.Join(p.Dir, "etc")
-	if out, err := exec.Command(program, "-c", etc, "check").CombinedOutput(); err != nil { // makes the queue's folders
-		p.Fatalf("%v: %s", err, out)
-	}
-	daemons, err := exec.Command(tool(p.T, "postconf"), "-c", etc, "-h", "daemon_directory").Output()
-	p.must(err)
-	log, err := os.Create(filepath.Join(p.Dir, "log"))
-	p.must(err)
-	defer log.Close()
-	p.cmd = exec.Command(filepath.Join(strings.TrimSpace(string(daemons)), "master"), "-c", etc, "-d")
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	p.must(p.cmd.Start())
-	p.Cleanup(p.stop)
-	for _, port := range []string{p.Plain, p.Submission, p.Wrapped} {
-		p.until("answers on "+port, func() bool {
-			conn, err := net.Dial("tcp", port)
-			if err == nil {
-				_ = conn.Close()
-			}
-			return err == nil
-		})
-	}
-}
-
-// stop ends the whole group and waits until nothing is left of it.
-func (p *postfix) stop() {
-	group := -p.cmd.Process.Pid
-	_ = syscall.Kill(group, syscall.SIGTERM)
-	_ = p.cmd.Wait()
-	p.until("is gone", func() bool {
-		for {
-			pid, err := syscall.Wait4(group, nil, syscall.WNOHANG, nil)
-			if pid <= 0 {
-				return errors.Is(err, syscall.ECHILD) && errors.Is(syscall.Kill(group, 0), syscall.ESRCH)
-			}
-		}
-	})
-}
-
-func (p *postfix) must(err error) {
-	p.Helper()
-	if err != nil {
-		p.Fatal(err)
-	}
-}
-
-// until waits for a condition, with a limit for a busy machine.
-func (p *postfix) until(what string, is func() bool) {
-	p.Helper()
-	for end := time.Now().Add(2 * generous); !is(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			log, _ := os.ReadFile(filepath.Join(p.Dir, "log"))
-			p.Fatalf("waited in vain until postfix %s:\n%s", what, log)
-		}
-	}
-}
+// postfix is the real one, in a part of the test.
+type postfix struct{ *smtptest.Postfix }
 
 // checkPassword is the other side of Postfix's SASL: Dovecot's authentication
 // protocol, version 1.1, with one user.
@@ -218,24 +34,8 @@ func checkPassword(conn net.Conn) {
 
 // config leads to one of its ports.
 func (p *postfix) config(address, word string) smtp.Config {
-	return smtp.Config{Server: address, TLS: word, Roots: p.roots, From: "hostward@panel.example.org",
+	return smtp.Config{Server: address, TLS: word, Roots: p.Roots, From: "hostward@panel.example.org",
 		Name: "Hostwärter auf panel.example.org", Hello: "panel.example.org", Timeout: 2 * generous}
-}
-
-// arrived waits for the one mail in a mailbox and takes it out.
-func (p *postfix) arrived(box string) *netmail.Message {
-	p.Helper()
-	var found []string
-	p.until("delivers", func() bool {
-		found, _ = filepath.Glob(filepath.Join(p.Dir, "mail", box, "new", "*"))
-		return len(found) > 0
-	})
-	data, err := os.ReadFile(found[0])
-	p.must(err)
-	p.must(os.Remove(found[0]))
-	got, err := netmail.ReadMessage(bytes.NewReader(data))
-	p.must(err)
-	return got
 }
 
 func umlauts() smtp.Message {
@@ -246,7 +46,7 @@ func umlauts() smtp.Message {
 }
 
 func TestPostfix(t *testing.T) {
-	p := startPostfix(t)
+	p := &postfix{smtptest.Start(t, listen(t, checkPassword))}
 	t.Run("delivers what was written", func(t *testing.T) { p.with(t).delivers() })
 	t.Run("takes addresses in another script", func(t *testing.T) { p.with(t).takesUTF8() })
 	t.Run("takes many at once", func(t *testing.T) { p.with(t).takesMany() })
@@ -255,9 +55,9 @@ func TestPostfix(t *testing.T) {
 
 // with is the same Postfix in a part of the test.
 func (p *postfix) with(t *testing.T) *postfix {
-	part := *p
+	part := *p.Postfix
 	part.T = t
-	return &part
+	return &postfix{&part}
 }
 
 func (p *postfix) delivers() {
@@ -272,7 +72,7 @@ func (p *postfix) delivers() {
 		if err := c.Send(p.Context(), m); err != nil {
 			p.Fatalf("%s: %v", name, err)
 		}
-		got := p.arrived("anna")
+		got := p.Arrived("anna")
 		wantContent(p.T, got, c, m)
 		if sender := got.Header.Get("Return-Path"); sender != "<hostward@panel.example.org>" {
 			p.Errorf("%s: the envelope names %s", name, sender)
@@ -314,8 +114,10 @@ func (p *postfix) takesUTF8() {
 	p.Helper()
 	c, m := p.config(p.Plain, smtp.StartTLS), umlauts()
 	m.To = "jörg@example.org"
-	p.must(c.Send(p.Context(), m))
-	wantContent(p.T, p.arrived("joerg"), c, m)
+	if err := c.Send(p.Context(), m); err != nil {
+		p.Fatal(err)
+	}
+	wantContent(p.T, p.Arrived("joerg"), c, m)
 }
 
 // takesMany sends from several goroutines with one Config.
@@ -334,7 +136,7 @@ func (p *postfix) takesMany() {
 	all.Wait()
 	seen := map[string]bool{}
 	for range 8 {
-		seen[p.arrived("anna").Header.Get("Message-ID")] = true
+		seen[p.Arrived("anna").Header.Get("Message-ID")] = true
 	}
 	if len(seen) != 8 {
 		p.Errorf("%d mails arrived: %v", len(seen), seen)

@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"hostward/internal/adapter/smtp"
+	"hostward/internal/adapter/smtp/smtptest"
 )
 
 func TestAMailIsTakenAsItWasWritten(t *testing.T) {
@@ -96,9 +97,9 @@ func TestWithoutTLSThereIsNoMail(t *testing.T) {
 
 func TestCertificateErrorsAreErrors(t *testing.T) {
 	now := time.Now()
-	mine, _ := certificate(t, "127.0.0.1", now.Add(24*time.Hour))
-	other, others := certificate(t, "mail.example.net", now.Add(24*time.Hour))
-	old, olds := certificate(t, "127.0.0.1", now.Add(-time.Hour))
+	mine, _ := smtptest.Certificate(t, "127.0.0.1", now.Add(24*time.Hour))
+	other, others := smtptest.Certificate(t, "mail.example.net", now.Add(24*time.Hour))
+	old, olds := smtptest.Certificate(t, "127.0.0.1", now.Add(-time.Hour))
 	for _, c := range []struct {
 		own   tls.Certificate
 		roots *x509.CertPool

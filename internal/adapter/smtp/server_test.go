@@ -2,15 +2,10 @@ package smtp_test
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"net/textproto"
 	"strings"
@@ -21,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"hostward/internal/adapter/smtp"
+	"hostward/internal/adapter/smtp/smtptest"
 	"hostward/internal/core"
 )
 
@@ -247,38 +243,10 @@ func withLogin(c smtp.Config) smtp.Config {
 	return c
 }
 
-// certificate makes one for name, signed by itself, and the pool that trusts it.
-func certificate(t *testing.T, name string, until time.Time) (tls.Certificate, *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	form := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
-		NotBefore: until.Add(-48 * time.Hour), NotAfter: until, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
-	if ip := net.ParseIP(name); ip != nil {
-		form.IPAddresses = []net.IP{ip}
-	} else {
-		form.DNSNames = []string{name}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, form, form, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(leaf)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, roots
-}
-
 // good is a certificate of the address where servers of tests listen.
 func good(t *testing.T) (*tls.Config, *x509.CertPool) {
 	t.Helper()
-	own, roots := certificate(t, "127.0.0.1", time.Now().Add(24*time.Hour))
+	own, roots := smtptest.Certificate(t, "127.0.0.1", time.Now().Add(24*time.Hour))
 	return &tls.Config{Certificates: []tls.Certificate{own}}, roots
 }
 
