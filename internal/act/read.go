@@ -5,7 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	"hostward/internal/core"
@@ -67,17 +70,13 @@ func (b *Bus) Look(ctx context.Context, job string, f func(*View) error) error {
 // the page decides what to do without it.
 func (b *Bus) Read(ctx context.Context, actor Actor, calls map[string]Call) (map[string]Result, map[string]error) {
 	results, faults, ops := map[string]Result{}, map[string]error{}, map[string]*Op{}
-	var logged *Op
 	err := b.snapshot(ctx, actor, func(v *View) error {
 		for name, c := range calls {
 			c.Actor = actor
 			op, r, err := b.pageQuery(ctx, v, c)
-			if err != nil {
-				faults[name], ops[name] = err, op
+			if ops[name] = op; err != nil {
+				faults[name] = err
 				continue
-			}
-			if logged == nil || op.Logged && !logged.Logged {
-				logged = op
 			}
 			results[name] = r
 		}
@@ -88,13 +87,37 @@ func (b *Bus) Read(ctx context.Context, actor Actor, calls map[string]Call) (map
 		c.Actor = actor
 		_, faults[name] = b.refused(ctx, c, ops[name], nil, fault)
 	}
-	if err == nil && logged != nil && (logged.Logged || b.recordsReads(actor)) {
-		_, err = b.readRecord(ctx, logged.Name, logged.Class, Call{Actor: actor}, core.Ref{})
+	if err == nil {
+		err = b.pageRecord(ctx, actor, results, ops)
 	}
 	if err != nil {
 		return nil, map[string]error{"": err}
 	}
 	return results, faults
+}
+
+// pageRecord writes the one record of what a page read: that of its first query by
+// name, those that are always recorded before the others, with the names of all.
+func (b *Bus) pageRecord(ctx context.Context, actor Actor, results map[string]Result, ops map[string]*Op) error {
+	names := slices.Sorted(maps.Keys(results))
+	slices.SortStableFunc(names, func(p, q string) int { return rank(ops[p]) - rank(ops[q]) })
+	if len(names) == 0 || !ops[names[0]].Logged && !b.recordsReads(actor) {
+		return nil
+	}
+	var all []string
+	for _, name := range names {
+		all = append(all, ops[name].Name)
+	}
+	first := ops[names[0]]
+	_, err := b.readRecord(ctx, first.Name, first.Class, Call{Actor: actor, Reason: "a page read " + strings.Join(all, ", ")}, results[names[0]].Target)
+	return err
+}
+
+func rank(op *Op) int {
+	if op.Logged {
+		return 0
+	}
+	return 1
 }
 
 func (b *Bus) pageQuery(ctx context.Context, v *View, c Call) (*Op, Result, error) {
@@ -113,6 +136,9 @@ func (b *Bus) pageQuery(ctx context.Context, v *View, c Call) (*Op, Result, erro
 // Find returns objects of every kind whose name holds text and that the actor
 // may see, at most so many of each kind.
 func (b *Bus) Find(ctx context.Context, actor Actor, text string, most int) (map[core.Ref]string, error) {
+	if actor.Role&outside != 0 || actor.Role == 0 {
+		return nil, core.Errorf(core.Unauthenticated, "log in before you search")
+	}
 	found := map[core.Ref]string{}
 	err := b.snapshot(ctx, actor, func(v *View) error {
 		if err := b.from(ctx, v, actor); err != nil {

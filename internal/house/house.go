@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -201,7 +202,7 @@ func (h *House) openLog(ctx context.Context) error {
 		list = append(list, witness.Witness{URL: w.URL, Key: w.Key})
 	}
 	h.follower, err = witness.NewFollower(witness.FollowerConfig{Log: witnessed{h.Sealer}, Witnesses: list, VerifierKey: h.Keeper.VerifierKey,
-		AllowPrivate: h.Private, Last: h.Sealer.LastWitnessed(), Clock: h.Clock})
+		AllowPrivate: h.Private, Last: h.Sealer.LastWitnessed(), Clock: h.Clock, Report: h.witnessTurned})
 	if err != nil {
 		return fmt.Errorf("setting up the witnesses: %w", err)
 	}
@@ -236,7 +237,7 @@ func (h *House) sealing(err error) {
 	defer h.staleMu.Unlock()
 	h.stale = ""
 	if err != nil {
-		h.stale = err.Error()
+		h.stale = "records cannot be written down for good now; the server's own log says why" // the cause may name paths
 		h.Log.Error("records cannot be sealed now; nothing is lost", "error", err)
 	} else {
 		h.Log.Info("records are sealed again")
@@ -280,8 +281,8 @@ func (h *House) start(ctx, background context.Context) error {
 			return err
 		}
 	}
-	h.running.Go(func() { h.Sealer.Run(background) })
-	h.running.Go(func() { h.followSeal(background) })
+	h.always(background, "sealing", h.Sealer.Run)
+	h.always(background, "following the seal", h.followSeal)
 	if err := h.recordStart(ctx); err != nil {
 		return fmt.Errorf("putting the start on record: %w", err)
 	}
@@ -293,7 +294,7 @@ func (h *House) start(ctx, background context.Context) error {
 		return err
 	}
 	if h.follower != nil {
-		h.running.Go(func() { h.follower.Run(background) })
+		h.always(background, "asking witnesses", h.follower.Run)
 	}
 	if err := h.startDNS(); err != nil {
 		return err
@@ -301,10 +302,44 @@ func (h *House) start(ctx, background context.Context) error {
 	h.nameservers = hands.NewNameserver(h.Answers)
 	zones := control.Bound{Control: h.features.zones.Control(), Eyes: h.nameservers, Hands: h.nameservers}
 	h.Engine = control.NewEngine(h.Log, h.DriftEvery, h.verdict, zones)
-	h.running.Go(func() { h.Engine.Run(background, h.Bus) })
-	h.running.Go(func() { h.housekeeping(background) })
-	h.running.Go(func() { h.post(background) })
+	h.always(background, "controls", func(ctx context.Context) { h.Engine.Run(ctx, h.Bus) })
+	h.always(background, "housekeeping", h.housekeeping)
+	h.always(background, "mail", h.post)
 	return h.checkLog(ctx)
+}
+
+// witnessTurned is told when a witness begins to fail and when it works again.
+func (h *House) witnessTurned(name string, err error) {
+	if err != nil {
+		h.Log.Warn("a witness does not cosign; it is asked again and again", "witness", name, "error", err)
+		return
+	}
+	h.Log.Info("a witness cosigns again", "witness", name)
+}
+
+// always runs f in the background until ctx ends. Where f panics, that is told and
+// f begins anew: one part that fails must not take the others with it.
+func (h *House) always(ctx context.Context, what string, f func(context.Context)) {
+	h.running.Go(func() {
+		for h.panics(what, func() { f(ctx) }) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(time.Second):
+			}
+		}
+	})
+}
+
+func (h *House) panics(what string, f func()) (caught bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			caught = true
+			h.Log.Error("a part of the server failed and begins anew", "part", what, "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	f()
+	return false
 }
 
 func (h *House) startDNS() (err error) {

@@ -138,6 +138,9 @@ func (h *House) logStatus(ctx context.Context) (actionlog.Status, error) {
 		}
 	}
 	s.Sentence = "Up to the last cosigned checkpoint nobody can rewrite the log unseen, not even root on this server."
+	if s.Witnessed == 0 && len(s.Witnesses) > 0 {
+		s.Sentence = "No witness has cosigned yet. Until one does, root could still rewrite all of the log."
+	}
 	if len(s.Witnesses) == 0 {
 		s.Sentence = "No outside witness is set up. The log shows every change that does not come from root with the keys; root could still rewrite all of it. Set up a witness in the file witnesses beside panel.ini."
 	}

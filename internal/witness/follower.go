@@ -67,6 +67,10 @@ type FollowerConfig struct {
 
 	// Clock gives the times in State. Default: core.SystemClock.
 	Clock core.Clock
+
+	// Report is told when a witness begins to fail, with the error, and when it
+	// works again, with nil. Default: nobody is.
+	Report func(witness string, err error)
 }
 
 // Follower brings new checkpoints to each witness and keeps what they sign.
@@ -271,17 +275,26 @@ func (w *worker) submit(ctx context.Context, c ledger.Checkpoint) (Cosignature, 
 
 // note keeps the outcome of an attempt.
 func (w *worker) note(err error) {
+	if turned := w.mark(err); turned && w.cfg.Report != nil {
+		w.cfg.Report(w.State().Name, err)
+	}
+}
+
+// mark is note, and says whether the witness began to fail or works again.
+func (w *worker) mark(err error) (turned bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	turned = (err == nil) != (w.state.Tries == 0)
 	if err == nil {
 		w.state.Error, w.state.Since, w.state.Tries = "", time.Time{}, 0
-		return
+		return turned
 	}
 	if w.state.Tries == 0 {
 		w.state.Since = w.cfg.Clock()
 	}
 	w.state.Error = err.Error()
 	w.state.Tries++
+	return turned
 }
 
 // wait returns how long to wait after the last attempt.

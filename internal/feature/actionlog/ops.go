@@ -143,7 +143,15 @@ func (l *Log) status() act.Declaration {
 	return act.Query[struct{}, Status]{
 		Name: "log.status", Doc: "Say how far the log is sealed and witnessed, and what that proves.", Class: class, Roles: act.Readers,
 		Serves: serves(), Target: nothing[struct{}],
-		Run: func(ctx context.Context, _ *act.View, _ struct{}) (Status, error) { return l.ports.Status(ctx) },
+		Run: func(ctx context.Context, v *act.View, _ struct{}) (Status, error) {
+			s, err := l.ports.Status(ctx)
+			for i := range s.Witnesses { // an error names hosts and paths of this server
+				if s.Witnesses[i].Error != "" && v.Actor().Tenant != core.Provider && v.Actor().Role != act.System {
+					s.Witnesses[i].Error = "it has not cosigned at its last turn"
+				}
+			}
+			return s, err
+		},
 	}
 }
 
