@@ -36,7 +36,7 @@ func importCommand() *cobra.Command {
 			if code := run(c.Context(), []string{"password", "blocklist", "adopt", name, "--data", cli.DataDir(data, os.Getenv)}); code != 0 {
 				return errors.New("the filter was made and is not in force: hostward password blocklist adopt " + name)
 			}
-			return nil
+			return forget(cli.DataDir(data, os.Getenv), name)
 		}}
 	c.Flags().Int64Var(&least, "least", 0, "take only hashes that were seen at least so often; 0: all")
 	return c
@@ -62,6 +62,18 @@ func importList(ctx context.Context, say io.Writer, data, path string, least int
 	fmt.Fprintf(say, "%d hashes (%s), %d bytes\n", info.Entries, info.Kind, info.Bytes)
 	name = time.Now().UTC().Format("2006-01-02") + "-" + info.Digest[:8] + ".fuse"
 	return name, os.Rename(draft, filepath.Join(dir, name))
+}
+
+// forget removes the filters that the new one takes the place of. A server that
+// still reads one goes on with it.
+func forget(data, but string) error {
+	old, err := filepath.Glob(filepath.Join(data, house.BlocklistDir, "*.fuse"))
+	for _, path := range old {
+		if filepath.Base(path) != but {
+			err = errors.Join(err, os.Remove(path))
+		}
+	}
+	return err
 }
 
 // openList opens a list, and says how long it is, 0 for unknown.
