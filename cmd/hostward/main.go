@@ -67,6 +67,9 @@ func judge(op string, answer []byte) error {
 // same bus, the store's exclusive lock, and no faces but the local one.
 func offline(ctx context.Context, data string) (http.Handler, func() error, error) {
 	o := options{data: cli.DataDir(data, os.Getenv)}
+	if _, err := os.Stat(o.data); err != nil {
+		return nil, nil, cli.Usage("no server runs, and there is no data folder %s: name another with --data, or start a server, which makes it", o.data)
+	}
 	if err := o.recall(); err != nil {
 		return nil, nil, err
 	}

@@ -15,18 +15,20 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"hostward/internal/file"
 )
 
 // certificate returns the panel's certificate from dir, and makes one that it
-// signs itself where there is none: a browser asks once, and nothing that is
-// typed goes over the wire in clear.
+// signs itself where there is none, or where its own is over: a browser asks
+// once, and nothing that is typed goes over the wire in clear. A certificate that
+// somebody else made is left alone, over or not.
 func certificate(dir string, now time.Time) (tls.Certificate, error) {
 	crt, key := filepath.Join(dir, "panel.crt"), filepath.Join(dir, "panel.key")
 	pair, err := tls.LoadX509KeyPair(crt, key)
-	if err == nil && pair.Leaf != nil && now.Before(pair.Leaf.NotAfter) {
+	if err == nil && pair.Leaf != nil && (now.Before(pair.Leaf.NotAfter) || !slices.Contains(pair.Leaf.Issuer.Organization, ownIssuer)) {
 		return pair, nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -37,6 +39,8 @@ func certificate(dir string, now time.Time) (tls.Certificate, error) {
 	}
 	return tls.LoadX509KeyPair(crt, key)
 }
+
+const ownIssuer = "Hostward (signed by itself)"
 
 func selfSign(crt, key string, now time.Time) error {
 	if err := os.MkdirAll(filepath.Dir(crt), 0o700); err != nil {
@@ -53,7 +57,7 @@ func selfSign(crt, key string, now time.Time) error {
 	host, _ := os.Hostname()
 	t := &x509.Certificate{
 		SerialNumber: serial,
-		Subject:      pkix.Name{CommonName: host, Organization: []string{"Hostward (signed by itself)"}},
+		Subject:      pkix.Name{CommonName: host, Organization: []string{ownIssuer}},
 		NotBefore:    now.Add(-time.Hour),
 		NotAfter:     now.AddDate(1, 0, 0),
 		KeyUsage:     x509.KeyUsageDigitalSignature,

@@ -60,6 +60,7 @@ type Config struct {
 type Bus struct {
 	with     Config // not embedded: features hold a Bus, and must not get at the writer through it
 	spool    string
+	places   sync.Mutex // of uploads, see reserve
 	queue    chan *request
 	limiter  *limiter
 	closing  chan struct{}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
 	"hostward/internal/core"
@@ -62,25 +63,22 @@ func (b *Bus) Upload(ctx context.Context, actor Actor, r io.Reader) (string, err
 	if actor.Role&outside != 0 {
 		return "", core.Errorf(core.Unauthenticated, "log in before you send a file")
 	}
+	handle := core.NewID("up")
+	path := filepath.Join(b.spool, handle)
 	err := b.snapshot(ctx, actor, func(v *View) error { return b.from(ctx, v, actor) })
 	if err == nil {
-		err = b.roomFor(actor)
+		err = b.reserve(actor, path)
 	}
 	if err != nil {
 		_, err = b.refused(ctx, Call{Op: "upload", Actor: actor}, nil, nil, err)
 		return "", err
 	}
-	handle := core.NewID("up")
-	path := filepath.Join(b.spool, handle)
 	size, digest, err := spool(path, r)
 	if err == nil && size > maxUpload {
 		err = core.Errorf(core.Invalid, "the file is too large: at most %d MB are accepted", maxUpload>>20)
 	}
-	if err == nil {
-		err = os.WriteFile(path+".owner", []byte(actor.ID), 0o600)
-	}
 	if err != nil {
-		return "", errors.Join(err, os.Remove(path))
+		return "", errors.Join(err, os.Remove(path), os.Remove(path+".owner"))
 	}
 	return handle, b.note(ctx, &ledger.Entry{Action: "upload", Class: "panel", Tenant: actor.Tenant, Outcome: ledger.Done,
 		Reason: fmt.Sprintf("%s: %d bytes, SHA-256 %s", handle, size, digest)}, actor)
@@ -92,6 +90,20 @@ const (
 	mostUnused = 64
 )
 
+// reserve takes a place for an upload before its first byte comes: of many at once
+// each sees those before it.
+func (b *Bus) reserve(actor Actor, path string) error {
+	b.places.Lock()
+	defer b.places.Unlock()
+	if err := b.roomFor(actor); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+".owner", []byte(actor.ID), 0o600); err != nil {
+		return core.Wrap(core.Unavailable, err, "uploads cannot be taken now")
+	}
+	return nil
+}
+
 // roomFor refuses another upload of an actor who has too much waiting.
 func (b *Bus) roomFor(actor Actor) error {
 	entries, err := os.ReadDir(b.spool)
@@ -101,10 +113,13 @@ func (b *Bus) roomFor(actor Actor) error {
 	var waiting int64
 	unused := 0
 	for _, e := range entries {
-		owner, err := os.ReadFile(filepath.Join(b.spool, e.Name()+".owner"))
-		if info, infoErr := e.Info(); err == nil && infoErr == nil && string(owner) == actor.ID {
+		name, found := strings.CutSuffix(e.Name(), ".owner")
+		if owner, err := os.ReadFile(filepath.Join(b.spool, e.Name())); !found || err != nil || string(owner) != actor.ID {
+			continue
+		}
+		unused++
+		if info, err := os.Stat(filepath.Join(b.spool, name)); err == nil {
 			waiting += info.Size()
-			unused++
 		}
 	}
 	if waiting+maxUpload > maxWaiting || unused >= mostUnused {

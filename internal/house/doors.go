@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -157,13 +158,33 @@ func decodeKeys(data []string) ([]passkey.Key, error) {
 	return keys, nil
 }
 
-// estimator joins the estimator with the policy of passwords.
-func estimator() func(ctx context.Context, password string, words []string) (password.Guess, error) {
+// estimator joins the estimator with the policy of passwords: an estimate takes
+// some milliseconds of a core, so few run at once and few wait.
+func (h *House) estimator() func(ctx context.Context, password string, words []string) (password.Guess, error) {
 	e := strength.New(max(runtime.GOMAXPROCS(0)/2, 1))
+	var waiting atomic.Int64
 	return func(ctx context.Context, text string, words []string) (password.Guess, error) {
-		g, err := e.Estimate(ctx, text, append(words, "hostward"))
+		defer waiting.Add(-1)
+		if waiting.Add(1) > mostEstimates {
+			return password.Guess{}, core.Errorf(core.Throttled, "too many passwords are being judged right now; try again in a moment")
+		}
+		g, err := e.Estimate(ctx, text, append(words, h.context()...))
 		return password.Guess{Score: g.Score, Guesses: g.Guesses, Common: g.Common, Why: g.Why, Advice: g.Advice}, err
 	}
+}
+
+const mostEstimates = 16 // that run or wait
+
+// context are the words by which this server is known.
+func (h *House) context() []string {
+	words := []string{"hostward"}
+	if name, err := os.Hostname(); err == nil {
+		words = append(words, name)
+	}
+	if u, err := url.Parse(h.policy.current().URL); err == nil {
+		words = append(words, strings.Split(u.Hostname(), ".")...)
+	}
+	return words
 }
 
 // blocklist is the offline list of breached passwords that is loaded.

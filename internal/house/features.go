@@ -74,7 +74,7 @@ func (f *features) doors(h *House) {
 		Seal: h.sealSeed, NIS2: h.nis2, Issuer: h.issuer,
 	})
 	f.passwords = password.New(password.Ports{
-		Estimate: estimator(), Breached: h.blocklist.holds, Loaded: h.blocklist.loaded, Inspect: h.blocklist.inspect, NIS2: h.nis2,
+		Estimate: h.estimator(), Breached: h.blocklist.holds, Loaded: h.blocklist.loaded, Inspect: h.blocklist.inspect, NIS2: h.nis2,
 		Census: f.census, Link: func(ctx context.Context, v *act.View, token core.Secret) ([]string, error) {
 			return f.login.Claimable(ctx, v, token)
 		}, Names: f.names,

@@ -1,11 +1,13 @@
 package house
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"hostward/internal/ini"
 )
@@ -37,15 +39,32 @@ func (h *House) behind(next http.Handler) http.Handler {
 		}
 		a, ok := parseClient(host)
 		if p := h.policy.current(); ok && trusted(p, a) {
-			a, ok = client(p, r.Header, a)
+			a, ok = client(p, r.Header)
 		}
 		behind := *r
+		behind.Body = &patient{r.Body, http.NewResponseController(w)}
 		behind.RemoteAddr = "" // a proxy that names nobody who could be judged
 		if ok {
 			behind.RemoteAddr = net.JoinHostPort(a.String(), port)
 		}
 		next.ServeHTTP(w, &behind)
 	})
+}
+
+// patience is how long the next part of a request's body may take: who holds one
+// back holds what was found out about him at its beginning.
+const patience = 30 * time.Second
+
+// patient is a body that must go on coming.
+type patient struct {
+	io.ReadCloser
+	c *http.ResponseController
+}
+
+// Read implements io.Reader.
+func (p *patient) Read(b []byte) (int, error) {
+	_ = p.c.SetReadDeadline(time.Now().Add(patience)) // a recorder in a test has none
+	return p.ReadCloser.Read(b)
 }
 
 func parseClient(text string) (netip.Addr, bool) {
@@ -62,20 +81,20 @@ func trusted(p ini.Policy, a netip.Addr) bool {
 	return false
 }
 
-// client reads the one configured header. A trusted proxy that sends none speaks
-// for itself, as a monitor on its host does; false: what it sends is no address.
-func client(p ini.Policy, header http.Header, proxy netip.Addr) (netip.Addr, bool) {
-	chain := hops(p.ProxyHeader, header)
-	for _, hop := range slices.Backward(chain) {
-		a, ok := parseClient(hop)
-		if !ok {
+// client reads the one configured header. false: it is not there, or what it says
+// is no address. A proxy does not stand in for its clients then: it may have been
+// made to leave the header out.
+func client(p ini.Policy, header http.Header) (farthest netip.Addr, ok bool) {
+	for _, hop := range slices.Backward(hops(p.ProxyHeader, header)) {
+		a, known := parseClient(hop)
+		if !known {
 			return netip.Addr{}, false
 		}
-		if proxy = a; !trusted(p, a) {
+		if farthest, ok = a, true; !trusted(p, a) {
 			return a, true
 		}
 	}
-	return proxy, true
+	return farthest, ok
 }
 
 // hops are the addresses that the header names, the farthest first.

@@ -317,3 +317,62 @@ func TestATicketIsGoodForItsUseAndItsTime(t *testing.T) {
 }
 
 var _ ledger.Keys = keeper.Keeper(nil)
+
+// TestARotationThatFailedIsFinishedByTheNext has one file that cannot be wrapped
+// again, and makes a key meanwhile: the second rotation ends the first, and every
+// key opens.
+func TestARotationThatFailedIsFinishedByTheNext(t *testing.T) {
+	dir := t.TempDir()
+	k := openAt(t, keeper.Config{Dir: dir})
+	sealed, err := k.Seal(t.Context(), keeper.TOTP, []byte("a"), []byte("seed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stray := filepath.Join(dir, "data", "mail_1.key")
+	if err := os.WriteFile(stray, []byte("no key at all"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old, now, err := k.Rotate(t.Context())
+	if err == nil {
+		t.Fatal("it wrapped what is no key")
+	}
+	if _, err := k.Seal(t.Context(), keeper.TSIG, []byte("b"), []byte("key")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := k.Rotate(t.Context()); err == nil {
+		t.Fatal("it is said to be done")
+	}
+	if err := os.Remove(stray); err != nil {
+		t.Fatal(err)
+	}
+	again, next, err := k.Rotate(t.Context())
+	if err != nil || again != old || next != now {
+		t.Fatalf("%s to %s, %v; want the first, %s to %s", again, next, err, old, now)
+	}
+	if err := k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	k = openAt(t, keeper.Config{Dir: dir})
+	if _, err := k.Reseal(t.Context(), keeper.TOTP, []byte("a"), sealed); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestADisguiseIsForItsUseAndItsKey(t *testing.T) {
+	k, other := openAt(t, keeper.Config{Dir: t.TempDir()}), openAt(t, keeper.Config{Dir: t.TempDir()})
+	of := func(k keeper.Keeper, use, text string) string {
+		b, err := k.Disguise(t.Context(), use, text)
+		if err != nil || len(b) != 32 {
+			t.Fatalf("%d bytes, %v", len(b), err)
+		}
+		return string(b)
+	}
+	if of(k, "name", "anna") != of(k, "name", "anna") {
+		t.Error("it is another each time")
+	}
+	for _, different := range []string{of(k, "name", "berta"), of(k, "network", "anna"), of(other, "name", "anna")} {
+		if different == of(k, "name", "anna") {
+			t.Error("two look the same")
+		}
+	}
+}

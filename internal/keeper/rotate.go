@@ -29,6 +29,10 @@ func (k *local) Rotate(ctx context.Context) (old, now string, err error) {
 		return "", "", err
 	}
 	defer leave()
+	if k.server.old != nil { // one that failed on the way: keys are wrapped under both, so that one is finished
+		old, now = k.server.old.id(), k.server.now.id()
+		return old, now, k.finish()
+	}
 	if k.credential {
 		return "", "", core.Errorf(core.Conflict, "the secret key is systemd's credential %s: give the new one under that name, the old one as %s, and start the server again", credential, oldCredential)
 	}

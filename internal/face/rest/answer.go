@@ -40,7 +40,12 @@ type Value struct {
 	Secret bool    `json:"secret,omitempty"`
 }
 
-func answer(op *act.Op, r act.Result) Answer {
+// answer is what a caller gets. Who is not in yet gets the output alone: what
+// changed, and how many records that made, would tell him of others.
+func answer(op *act.Op, r act.Result, outside bool) Answer {
+	if outside {
+		return Answer{Output: r.Output, State: r.State, Record: r.Record, Changes: []Change{}}
+	}
 	a := Answer{Output: r.Output, State: r.State, Record: r.Record, Version: r.Version, Changes: changes(r)}
 	if acts(op) && r.Record != "" {
 		a.Index = &r.Index
@@ -80,5 +85,5 @@ func (x *exchange) succeed(r act.Result) {
 	if r.Replay {
 		h.Set("Idempotent-Replayed", "true")
 	}
-	x.write(http.StatusOK, "application/json", answer(x.route.Op, r))
+	x.write(http.StatusOK, "application/json", answer(x.route.Op, r, x.call.Actor.Role&(act.Stranger|act.Entrant) != 0))
 }

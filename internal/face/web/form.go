@@ -393,17 +393,15 @@ func autofill(p act.Param, page string) string {
 
 // indexes are the numbers n for which the form has "at.n.…", in order.
 func indexes(values url.Values, at string) []int {
-	var found []int
+	found := map[int]bool{}
 	for name := range values {
 		rest, ok := strings.CutPrefix(name, at+".")
 		number, _, more := strings.Cut(rest, ".")
-		n, err := strconv.Atoi(number)
-		if ok && more && err == nil && n >= 0 && !slices.Contains(found, n) {
-			found = append(found, n)
+		if n, err := strconv.Atoi(number); ok && more && err == nil && n >= 0 {
+			found[n] = true
 		}
 	}
-	slices.Sort(found)
-	return found
+	return slices.Sorted(maps.Keys(found))
 }
 
 // listed splits what a person typed into a list: one entry a line.

@@ -9,6 +9,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -18,9 +19,9 @@ import (
 )
 
 const (
-	maxForm  = 2 << 20   // a form without files; more belongs into a file
-	maxFiles = 130 << 20 // a form with files: the bus bounds each one
-	maxField = 1 << 20   // one text field of a form with files
+	maxForm   = 2 << 20   // all text of a form; more belongs into a file
+	maxFiles  = 130 << 20 // a form with files: the bus bounds each one
+	maxFields = 10_000    // of a form
 )
 
 // sent reads a form. Files go to the bus at once, which spools them; what is
@@ -29,7 +30,11 @@ func (f *Face) sent(v *visit, op *act.Op) (url.Values, map[string]string, error)
 	kind, params, err := mime.ParseMediaType(v.r.Header.Get("Content-Type"))
 	switch {
 	case err == nil && kind == "multipart/form-data":
-		v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxFiles)
+		most := int64(maxForm)
+		if op != nil && f.Bus.May(v.actor, op) && slices.ContainsFunc(op.Input, func(p act.Param) bool { return p.Type == "file" }) {
+			most = maxFiles
+		}
+		v.r.Body = http.MaxBytesReader(v.w, v.r.Body, most)
 		values, uploads, err := f.parts(v, op, multipart.NewReader(v.r.Body, params["boundary"]))
 		return values, uploads, sizeFault(err)
 	case err == nil && kind == "application/x-www-form-urlencoded":
@@ -54,8 +59,8 @@ func sizeFault(err error) error {
 }
 
 func (f *Face) parts(v *visit, op *act.Op, from *multipart.Reader) (url.Values, map[string]string, error) {
-	values, uploads := url.Values{}, map[string]string{}
-	for {
+	values, uploads, room := url.Values{}, map[string]string{}, maxForm
+	for range maxFields {
 		part, err := from.NextPart()
 		if errors.Is(err, io.EOF) {
 			return values, uploads, nil
@@ -63,21 +68,23 @@ func (f *Face) parts(v *visit, op *act.Op, from *multipart.Reader) (url.Values, 
 		if err != nil {
 			return values, uploads, err
 		}
-		if err := f.onePart(v, op, part, values, uploads); err != nil {
+		if err := f.onePart(v, op, part, values, uploads, &room); err != nil {
 			return values, uploads, err
 		}
 	}
+	return values, uploads, core.Errorf(core.Invalid, "a form has at most %d fields", maxFields)
 }
 
-func (f *Face) onePart(v *visit, op *act.Op, part *multipart.Part, values url.Values, uploads map[string]string) error {
+// onePart takes one field. room is how much text the form may still have.
+func (f *Face) onePart(v *visit, op *act.Op, part *multipart.Part, values url.Values, uploads map[string]string, room *int) error {
 	name := part.FormName()
 	if part.FileName() != "" && op != nil && hasFile(op, name) {
 		handle, err := f.Bus.Upload(v.ctx(), v.actor, part)
 		uploads[name] = handle
 		return err
 	}
-	text, err := io.ReadAll(io.LimitReader(part, maxField+1))
-	if err == nil && len(text) > maxField {
+	text, err := io.ReadAll(io.LimitReader(part, int64(*room)+1))
+	if *room -= len(text) + len(name); err == nil && *room < 0 {
 		return core.Faults{{Field: name, Accepted: "is too long for a form; send it as a file"}}.Err()
 	}
 	if part.Header.Get("Content-Type") == "" { // not an empty file field

@@ -31,7 +31,7 @@ func pages() []act.Page {
 			Template: templates, File: "page/account.html",
 			Calls: func(path map[string]string, _ url.Values) map[string]act.Call {
 				in := ID{path["id"]}
-				return map[string]act.Call{"account": call("account.show", in), "sessions": call("session.list", in), "tokens": call("token.list", in)}
+				return map[string]act.Call{"account": call("account.show", in), "sessions": call("session.list", in), "tokens": call("token.list", in), "factors": call("factor.list", in)}
 			},
 		},
 	}

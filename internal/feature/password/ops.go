@@ -138,6 +138,7 @@ func (p *Passwords) check() act.Query[Check, Verdict] {
 			if err != nil {
 				return Verdict{}, err
 			}
+			v.Release() // what takes a core for a while holds no snapshot
 			j, err := p.judge(ctx, demand, in.Password, second, append(names, in.Login, in.Name))
 			return Verdict{levels[j.Score], j.Score, j.fault == "", j.fault, j.Why, j.Advice}, err
 		},

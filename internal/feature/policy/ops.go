@@ -128,7 +128,7 @@ func some(s string, ok bool) *string {
 
 func (p *Policy) set() act.Declaration {
 	return act.Change[Value, struct{}]{
-		Name: "policy.set", Doc: "Change one value in panel.ini, keeping everything else in it.", Class: "panel", Roles: act.Primary,
+		Name: "policy.set", Doc: "Change one value in panel.ini, keeping everything else in it.", Class: "panel", Roles: act.Primary, Proof: 15 * time.Minute,
 		Must: []string{"policy.wished"}, Wakes: []string{"policyfile"}, Serves: []string{"2690:11.2", "2690:3.2"},
 		Sample: Value{"[api] allowedIPs", "192.0.2.1, 192.0.2.100"}, Target: target[Value],
 		Prepare: func(_ context.Context, _ *act.View, in *Value) error { return p.check(*in) },
