@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -72,6 +73,16 @@ var memoKind = act.Kind{Name: "memo",
 		})
 		return ids, err
 	},
+	Find: func(ctx context.Context, v *act.View, text string, most int) (hits []act.Hit, err error) {
+		err = v.Each(ctx, `SELECT id, owner FROM memo WHERE id LIKE $1 ORDER BY id LIMIT $2`, []any{text + "%", most}, func(scan func(...any) error) error {
+			var h act.Hit
+			err := scan(&h.ID, &h.Owner)
+			h.Name = h.ID
+			hits = append(hits, h)
+			return err
+		})
+		return hits, err
+	},
 }
 
 // tenantKind lets operations aim at the tenant that will own something.
@@ -137,10 +148,63 @@ var memoShow = act.Query[memoIn, string]{Name: "memo.show", Doc: "Toy.", Class: 
 
 type rig struct {
 	*act.Bus
-	store *store.Store
-	log   *logCatcher
-	reads bool // reads are recorded
-	jobs  jobsOf
+	store    *store.Store
+	registry *act.Registry
+	log      *logCatcher
+	reads    bool // reads are recorded
+	jobs     jobsOf
+
+	mu     sync.Mutex
+	barred map[string]bool // addresses from where nobody may act
+	ended  map[string]bool // sessions that are over
+	asked  int             // how often somebody was asked whether he may act from where he is
+	ahead  time.Duration   // of the system's clock
+}
+
+// clock is the bus's time.
+func (r *rig) clock() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return core.SystemClock().Add(r.ahead)
+}
+
+// pass moves the time on.
+func (r *rig) pass(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ahead += d
+}
+
+// bar shuts out an address.
+func (r *rig) bar(address string, barred bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.barred[address] = barred
+}
+
+// endSession ends a session.
+func (r *rig) endSession(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended[id] = true
+}
+
+func (r *rig) admit(_ context.Context, _ *act.View, a act.Actor) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.asked++; r.barred[a.Address] {
+		return core.Errorf(core.Denied, "not from %s", a.Address)
+	}
+	return nil
+}
+
+func (r *rig) holds(_ context.Context, _ *act.View, a act.Actor) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended[a.Session] {
+		return core.Errorf(core.Unauthenticated, "the session is over")
+	}
+	return nil
 }
 
 // jobsOf stands for the feature that keeps jobs: it tells how each ended.
@@ -189,10 +253,10 @@ func newRig(t *testing.T, reg *act.Registry, s *store.Store) *rig {
 		t.Fatal(err)
 	}
 	catch := &logCatcher{lines: make(chan string, 1000)}
-	r := &rig{store: s, log: catch, jobs: make(jobsOf, 10)}
-	r.Bus, err = act.New(act.Config{Registry: reg, Store: s, Writer: w, Book: ledger.NewBook(k, core.SystemClock), Clock: core.SystemClock,
+	r := &rig{store: s, registry: reg, log: catch, jobs: make(jobsOf, 10), barred: map[string]bool{}, ended: map[string]bool{}}
+	r.Bus, err = act.New(act.Config{Registry: reg, Store: s, Writer: w, Book: ledger.NewBook(k, r.clock), Clock: r.clock,
 		Log: slog.New(slog.NewTextHandler(catch, nil)), Spool: filepath.Join(t.TempDir(), "spool"),
-		Jobs: r.jobs, RecordReads: func() bool { return r.reads },
+		Jobs: r.jobs, RecordReads: func() bool { return r.reads }, Admit: r.admit, Holds: r.holds,
 		Scope: func(_ context.Context, _ *act.View, tenant string) ([]string, error) {
 			if tenant == "shop" { // a customer of the reseller "agency"
 				return []string{"agency", core.Provider}, nil

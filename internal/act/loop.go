@@ -295,7 +295,7 @@ func (b *Bus) guarded(ctx context.Context, tx *Tx, r *request) (e *ledger.Entry,
 // run is one operation inside its savepoint: right, version, key, Run, gate.
 // No entry and no error: roll back and say nothing (preview, replay).
 func (b *Bus) run(ctx context.Context, tx *Tx, r *request) (*ledger.Entry, error) {
-	if again, err := b.replay(ctx, r); again || err != nil {
+	if again, err := b.replay(ctx, &tx.View, r); again || err != nil {
 		return nil, err
 	}
 	target, tenant, err := b.authorize(ctx, &tx.View, r.op, r.call, r.in)

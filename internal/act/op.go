@@ -56,7 +56,7 @@ type Query[I, O any] struct {
 
 // Stream reads for long: a live tail, an export. It is recorded when it opens
 // and when it closes, reads in short pieces, and its right is checked again
-// every 30 s.
+// every 2 s.
 type Stream[I any] struct {
 	Name, Doc, Class string
 	Roles            Role
@@ -97,7 +97,7 @@ type Page struct {
 	Roles    Role
 	Template fs.FS  // holds File
 	File     string // "page/zone.html"
-	Answer   string // a change that reveals something: this page shows its output, once, as Get "answer"
+	Answer   string // changes that reveal something, by blanks: this page shows their output, once, as Get "answer"
 	// Calls lists the queries to run in one View, by name for the template,
 	// from the path's parameters and the query string.
 	Calls func(path map[string]string, query url.Values) map[string]Call

@@ -33,8 +33,9 @@ func (b *Bus) sign(e *ledger.Entry, a Actor) {
 // failure is the entry of a call that changed nothing. A started one keeps
 // its target and tenant. Nil: it is a stranger's, and counted with others.
 func (b *Bus) failure(r *request, started *ledger.Entry, err error) *ledger.Entry {
-	if started == nil {
+	if started == nil { // it did not come as far as a target: a panic, a key used before
 		started = b.entry(r.call, r.op, b.with.Clock())
+		started.Tenant = r.call.Actor.Tenant
 	}
 	started.Events = nil
 	outcome(started, err)
@@ -131,8 +132,10 @@ func (b *Bus) Report(ctx context.Context, e *ledger.Entry, fill func(context.Con
 	return err
 }
 
-// replay answers a call whose Idempotency-Key was seen within the day.
-func (b *Bus) replay(ctx context.Context, r *request) (bool, error) {
+// replay answers a call whose Idempotency-Key was seen within the day. The target
+// may be gone since, so its owner is not asked again; whether the caller may call
+// this at all from where he is, with the token that he shows, is.
+func (b *Bus) replay(ctx context.Context, v *View, r *request) (bool, error) {
 	if r.call.Key == "" || r.call.Preview {
 		return false, nil
 	}
@@ -150,10 +153,19 @@ func (b *Bus) replay(ctx context.Context, r *request) (bool, error) {
 	if answer == "" {
 		return false, core.Errorf(core.Conflict, "this call was already done; it held a secret, which is kept neither to compare nor to show again")
 	}
-	if err := json.Unmarshal([]byte(answer), &r.result); err != nil {
+	var first Result
+	err = json.Unmarshal([]byte(answer), &first)
+	if err == nil {
+		err = b.admit(ctx, v, r.op, r.call.Actor)
+	}
+	if err == nil {
+		err = granted(r.op, r.call.Actor, first.Target)
+	}
+	if err != nil {
 		return false, err
 	}
-	r.result.Replay = true
+	first.Replay = true
+	r.result = first
 	return true, nil
 }
 

@@ -52,6 +52,9 @@ func NewRegistry(features ...Feature) (*Registry, error) {
 	for _, op := range r.ops {
 		faults = append(faults, r.checkEvents(op))
 	}
+	for _, p := range r.pages {
+		faults = append(faults, r.checkAnswer(p))
+	}
 	return r, errors.Join(faults...)
 }
 
@@ -98,6 +101,17 @@ func (r *Registry) checkEvents(op *Op) error {
 		noun, _, _ := strings.Cut(e, ".")
 		if _, ok := r.kinds[noun]; !ok {
 			return fmt.Errorf("operation %q: event %q is about no declared kind", op.Name, e)
+		}
+	}
+	return nil
+}
+
+// checkAnswer wants what a page shows once to be the output of a change that
+// reveals something: no other ever gets there.
+func (r *Registry) checkAnswer(p Page) error {
+	for name := range strings.FieldsSeq(p.Answer) {
+		if op := r.ops[name]; op == nil || op.Method != "change" || !op.Reveals {
+			return fmt.Errorf("page %s: %q is no change that reveals something", p.Path, name)
 		}
 	}
 	return nil
