@@ -62,11 +62,14 @@ const concerned = act.Admins | act.Auditor
 
 // Admit returns core.Denied when an account may not act from where it is.
 func (a *Access) Admit(ctx context.Context, v *act.View, who act.Actor) error {
-	if who.Role&concerned == 0 {
+	if who.Role&(concerned|act.Entrant) == 0 {
 		return nil
 	}
 	mode, version, err := now(ctx, v)
 	if err != nil || version == "" {
+		return err
+	}
+	if is, err := a.isConcerned(ctx, v, who); err != nil || !is {
 		return err
 	}
 	listed, err := a.listed(ctx, v, version)
@@ -78,6 +81,19 @@ func (a *Access) Admit(ctx context.Context, v *act.View, who act.Actor) error {
 		return core.Errorf(core.Denied, "administrators may not act from the address %s", orUnknown(who.Address))
 	}
 	return nil
+}
+
+// isConcerned goes, for somebody with a step left to do, by what he will be: else
+// he could be given a second factor from anywhere.
+func (a *Access) isConcerned(ctx context.Context, v *act.View, who act.Actor) (bool, error) {
+	if who.Role != act.Entrant {
+		return who.Role&concerned != 0, nil
+	}
+	whole, _, err := a.Accounts.Actor(ctx, v, who.ID)
+	if core.CodeOf(err) == core.NotFound && err != nil {
+		err = nil // it was deleted meanwhile, and its session ends with it
+	}
+	return whole.Role&concerned != 0, err
 }
 
 func orUnknown(address string) string {

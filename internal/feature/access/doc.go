@@ -5,9 +5,9 @@
 //
 // It is one object of kind "access" with the id "administrators". The bus asks
 // Admit before every operation of an account, so that the lists hold within a
-// session too; log-in asks it for somebody who is about to get in. Resellers and
-// customers are not concerned, and neither is the local command line, which is
-// the way back in.
+// session too, and for who has a step left to do before he is in one; log-in asks
+// it for somebody who is about to get in. Resellers and customers are not concerned,
+// and neither is the local command line, which is the way back in.
 //
 // A change that would shut out the address it comes from is refused with that
 // address, unless it is forced. Try tells beforehand whom a change would have

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"hostward/internal/core"
 )
@@ -130,6 +132,14 @@ func parseLine(line string, since time.Time) (e Entry, found bool, err error) {
 	e = Entry{Note: strings.TrimSpace(note), Since: since}
 	e.Network, err = core.ParseNetwork(network)
 	return e, true, err
+}
+
+const noteAccepted = "a note must be one line of at most 200 bytes"
+
+// fits reports whether a note can stand in a record and on a screen as it is.
+func fits(note string) bool {
+	control := func(c rune) bool { return unicode.IsControl(c) && c != '\t' }
+	return len(note) <= 200 && utf8.ValidString(note) && !strings.ContainsFunc(note, control)
 }
 
 func encode(list []Entry) (string, error) {

@@ -56,19 +56,25 @@ func everyone(ctx context.Context, v *act.View, yield func(Account)) error {
 // reader may not know.
 func below(ctx context.Context, v *act.View, after string, most int) ([]Account, error) {
 	var list []Account
-	tenant, hidden := v.Actor().Tenant, "-"
-	if v.Actor().Role == act.Additional {
-		hidden = v.Actor().ID
-	}
+	tenant := v.Actor().Tenant
 	if tenant == core.Provider {
 		err := v.Each(ctx, `SELECT id, login, name, email, role, parent, disabled, barred, created FROM account
 			WHERE login > $1 AND ($2 = '-' OR id = $2 OR role NOT IN ('administrator', 'additional administrator')) ORDER BY login LIMIT $3`,
-			[]any{after, hidden, most}, collect(&list))
+			[]any{after, alone(v.Actor()), most}, collect(&list))
 		return list, err
 	}
 	err := v.Each(ctx, `SELECT id, login, name, email, role, parent, disabled, barred, created FROM account
 		WHERE (id = $1 OR parent = $1) AND login > $2 ORDER BY login LIMIT $3`, []any{tenant, after, most}, collect(&list))
 	return list, err
+}
+
+// alone is the id of somebody who sees no administrator but himself, "-" of anybody
+// else.
+func alone(a act.Actor) string {
+	if a.Role == act.Additional {
+		return a.ID
+	}
+	return "-"
 }
 
 // idOf returns the account with a log-in name, "" for none.
@@ -125,13 +131,15 @@ func remove(ctx context.Context, tx *act.Tx, id string) error {
 
 var like = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 
-// search returns accounts whose log-in name, name or e-mail address holds text.
+// search returns accounts whose log-in name, name or e-mail address holds text. As
+// in below, what visible hides is left out before they are counted.
 func search(ctx context.Context, v *act.View, tenant, text string, most int) ([]Account, error) {
 	var list []Account
 	err := v.Each(ctx, `SELECT id, login, name, email, role, parent, disabled, barred, created FROM account
 		WHERE (login LIKE $1 ESCAPE '!' OR lower(name) LIKE $1 ESCAPE '!' OR lower(email) LIKE $1 ESCAPE '!')
-		AND ($2 = 'provider' OR id = $2 OR parent = $2) ORDER BY login LIMIT $3`,
-		[]any{"%" + like.Replace(strings.ToLower(text)) + "%", tenant, most}, collect(&list))
+		AND ($2 = 'provider' OR id = $2 OR parent = $2)
+		AND ($3 = '-' OR id = $3 OR role NOT IN ('administrator', 'additional administrator')) ORDER BY login LIMIT $4`,
+		[]any{"%" + like.Replace(strings.ToLower(text)) + "%", tenant, alone(v.Actor()), most}, collect(&list))
 	return list, err
 }
 

@@ -27,16 +27,25 @@ func (f *Factors) Check(ctx context.Context, v *act.View, account string, code c
 	return f.checkCode(ctx, v, account, code)
 }
 
+// checkCode leaves to Use what it cannot judge: since this view began, the seed may
+// have been sealed again and the key destroyed under which it was before.
 func (f *Factors) checkCode(ctx context.Context, v *act.View, account string, code core.Secret) (any, error) {
-	a, _, err := appOf(ctx, v, account)
-	if err != nil || a.sealed == "" {
-		return nil, orWrong(err)
+	p, err := f.judge(ctx, v, account, code)
+	if err != nil && core.CodeOf(err) == core.Internal && p.app.sealed != "" {
+		return proof{app: p.app, code: code}, nil
 	}
-	step, ok, err := f.holds(ctx, v, account, a.sealed, code, a.last)
-	if err != nil || !ok {
-		return nil, orWrong(err)
+	return p, err
+}
+
+func (f *Factors) judge(ctx context.Context, v *act.View, account string, code core.Secret) (p proof, err error) {
+	if p.app, _, err = appOf(ctx, v, account); err != nil || p.app.sealed == "" {
+		return p, orWrong(err)
 	}
-	return proof{sealed: a.sealed, step: step}, nil
+	ok := false
+	if p.step, ok, err = f.holds(ctx, v, account, p.app.sealed, code, p.app.last); err != nil || !ok {
+		return p, orWrong(err)
+	}
+	return p, nil
 }
 
 func orWrong(err error) error {
@@ -134,22 +143,32 @@ func (f *Factors) Challenge(ctx context.Context, v *act.View, account string) (o
 // Uses names the events that Use may record.
 func (f *Factors) Uses() []string { return []string{"totp.used", "recovery.used", "passkey.used"} }
 
-// Use uses up what Check found. core.Unauthenticated: somebody else did.
+// Use uses up what Check found for the account. core.Unauthenticated: somebody
+// else did.
 func (f *Factors) Use(ctx context.Context, tx *act.Tx, account string, found any) error {
-	p, ok := found.(proof)
+	p, _ := found.(proof)
 	switch {
-	case !ok:
-		return errWrong
 	case p.recovery != "":
 		return useRecovery(ctx, tx, account, p.recovery)
-	case p.passkey.ID != "":
+	case p.passkey.account == account:
 		return usePasskey(ctx, tx, p.passkey)
+	case p.app.account == account:
+		return f.useStep(ctx, tx, p)
 	}
-	ok, err := spendStep(ctx, tx, account, p.sealed, p.step)
+	return errWrong
+}
+
+func (f *Factors) useStep(ctx context.Context, tx *act.Tx, p proof) (err error) {
+	if !p.code.Empty() {
+		if p, err = f.judge(ctx, &tx.View, p.app.account, p.code); err != nil {
+			return err
+		}
+	}
+	ok, err := spendStep(ctx, tx, p.app, p.step)
 	if err != nil || !ok {
 		return orWrong(err)
 	}
-	return tx.Record(ctx, "totp.used", core.Ref{Kind: "totp", ID: account})
+	return tx.Record(ctx, "totp.used", p.app.ref())
 }
 
 func useRecovery(ctx context.Context, tx *act.Tx, account, hash string) error {

@@ -10,8 +10,19 @@ import (
 )
 
 // plain marks a seed that somebody moved here from elsewhere, in the place of a
-// sealed one: {PLAIN} and its base32 text (SPEC A4). No code is checked with one.
+// sealed one: {PLAIN}, in any case, and its base32 text (SPEC A4). No code is
+// checked with one.
 const plain = "{PLAIN}"
+
+func isPlain(sealed string) bool {
+	return len(sealed) >= len(plain) && strings.EqualFold(sealed[:len(plain)], plain)
+}
+
+// bare is a plain seed without its mark, and without the blanks with which apps
+// show it.
+func bare(sealed string) core.Secret {
+	return core.NewSecret(strings.ToUpper(strings.Join(strings.Fields(sealed[len(plain):]), "")))
+}
 
 // enclose puts sealed seeds in the place of plain ones. There is no way back from it.
 func (f *Factors) enclose() act.Change[Sealed, Nothing] {
@@ -24,7 +35,7 @@ func (f *Factors) enclose() act.Change[Sealed, Nothing] {
 				if err != nil {
 					return Nothing{}, err
 				}
-				if !found || !strings.HasPrefix(a.sealed, plain) {
+				if !found || !isPlain(a.sealed) {
 					continue
 				}
 				if a.sealed = s.Seed; a.confirmed.IsZero() {
@@ -62,7 +73,7 @@ func (f *Factors) Enclose(ctx context.Context, b *act.Bus) (n int, err error) {
 		}
 		var in Sealed
 		for _, a := range found {
-			sealed, err := f.Seal(ctx, ad(a.account), core.NewSecret(strings.TrimPrefix(a.sealed, plain)))
+			sealed, err := f.Seal(ctx, ad(a.account), bare(a.sealed))
 			if err != nil {
 				return n, err
 			}

@@ -69,9 +69,10 @@ func hashOf(code core.Secret) string {
 
 // proof is what Check found out, for Use to act upon. One of its parts is set.
 type proof struct {
-	sealed   string // seed the code was held against
-	step     int64  // of the code
-	recovery string // hash of a recovery code
+	app      app         // what the code was held against
+	step     int64       // of the code
+	code     core.Secret // the code itself, when it could not be held against anything yet
+	recovery string      // hash of a recovery code
 	passkey  Passkey
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,6 +118,7 @@ func (f *Factors) uri(login string, seed core.Secret) string {
 type Code struct {
 	Code core.Secret `json:"code" form:"code" rule:"required,max=20" doc:"the six digits that the app shows now"`
 
+	held string // seed that it was held against
 	step int64
 }
 
@@ -160,22 +162,38 @@ func (f *Factors) prepareConfirm(ctx context.Context, v *act.View, in *Code) err
 	if a.pending == "" || v.Now().Sub(a.begun) >= pendingLife {
 		return core.Errorf(core.Conflict, "begin to set up the app first: its secret is good for %d minutes", int(pendingLife.Minutes()))
 	}
-	step, ok, err := f.holds(ctx, v, me, a.pending, in.Code, 0)
-	if err == nil && !ok {
-		err = core.Faults{{Field: "code", Accepted: "is not what the app shows now; look whether the clock of the phone is right"}}.Err()
+	in.held = a.pending
+	if in.step, err = f.shown(ctx, v, a, in.Code); err != nil && core.CodeOf(err) == core.Internal {
+		return nil // see checkCode: Run looks again
 	}
-	in.step = step
 	return err
 }
 
+// shown returns the step of a code that an app shows which is being set up.
+func (f *Factors) shown(ctx context.Context, v *act.View, a app, code core.Secret) (int64, error) {
+	step, ok, err := f.holds(ctx, v, a.account, a.pending, code, 0)
+	if err == nil && !ok {
+		err = core.Faults{{Field: "code", Accepted: "is not what the app shows now; look whether the clock of the phone is right"}}.Err()
+	}
+	return step, err
+}
+
+// runConfirm takes the seed whose code was shown. Another one may have been begun
+// meanwhile, of which nobody has shown that he has it.
 func (f *Factors) runConfirm(ctx context.Context, tx *act.Tx, in Code) (Confirmed, error) {
 	me := tx.Actor().ID
 	a, _, err := appOf(ctx, &tx.View, me)
 	if err != nil {
 		return Confirmed{}, err
 	}
-	if a.pending == "" {
-		return Confirmed{}, core.Errorf(core.Conflict, "the app was confirmed already")
+	if a.pending != in.held {
+		return Confirmed{}, core.Errorf(core.Conflict, "the app was confirmed already, or is to be set up anew")
+	}
+	if in.step == 0 {
+		in.step, err = f.shown(ctx, &tx.View, a, in.Code)
+	}
+	if err != nil {
+		return Confirmed{}, err
 	}
 	a = app{account: me, sealed: a.pending, confirmed: tx.Now(), last: in.step}
 	if err := writeApp(ctx, tx, a); err != nil {
@@ -330,16 +348,7 @@ func (f *Factors) prepareAdd(ctx context.Context, v *act.View, in *Add) error {
 func (f *Factors) runAdd(ctx context.Context, tx *act.Tx, in Add) (Confirmed, error) {
 	p := in.passkey
 	p.Made = tx.Now()
-	list, err := passkeysOf(ctx, &tx.View, p.account)
-	if err == nil && len(list) >= mostPasskeys {
-		err = core.Errorf(core.Conflict, "you have %d passkeys; remove one first", len(list))
-	}
-	if err != nil {
-		return Confirmed{}, err
-	}
-	if _, err := passkeyByHandle(ctx, &tx.View, p.handle); err == nil {
-		return Confirmed{}, core.Errorf(core.Conflict, "this passkey is known already")
-	} else if core.CodeOf(err) != core.NotFound {
+	if err := addable(ctx, &tx.View, p); err != nil {
 		return Confirmed{}, err
 	}
 	if err := insertPasskey(ctx, tx, p); err != nil {
@@ -349,6 +358,28 @@ func (f *Factors) runAdd(ctx context.Context, tx *act.Tx, in Add) (Confirmed, er
 		return Confirmed{}, err
 	}
 	return f.armed(ctx, tx, p.account)
+}
+
+// addable refuses one passkey too many, one that is known, and a second one made
+// with the same challenge.
+func addable(ctx context.Context, v *act.View, p Passkey) error {
+	list, err := passkeysOf(ctx, v, p.account)
+	switch {
+	case err != nil:
+		return err
+	case len(list) >= mostPasskeys:
+		return core.Errorf(core.Conflict, "you have %d passkeys; remove one first", len(list))
+	case slices.ContainsFunc(list, func(x Passkey) bool { return x.Made.After(p.asked) }):
+		return orLate(nil)
+	}
+	_, err = passkeyByHandle(ctx, v, p.handle)
+	switch {
+	case err == nil:
+		return core.Errorf(core.Conflict, "this passkey is known already")
+	case core.CodeOf(err) == core.NotFound:
+		return nil
+	}
+	return err
 }
 
 // Key is the input of passkey.remove.

@@ -2,7 +2,6 @@ package factor
 
 import (
 	"context"
-	"encoding/base64"
 	"slices"
 	"strconv"
 	"time"
@@ -26,7 +25,7 @@ type Policy struct {
 	Having  int       `json:"having"`  // accounts with a factor
 	Total   int       `json:"total"`   // open accounts
 	Missing int       `json:"missing"` // that must have one and do not
-	Lacking []Lacking `json:"lacking"` // of these the first
+	Lacking []Lacking `json:"lacking"` // of these the first, as far as the reader sees them
 }
 
 const mostLacking = 200
@@ -45,13 +44,15 @@ func (f *Factors) show() act.Query[Nothing, Policy] {
 			if err != nil {
 				return out, err
 			}
-			err = f.Accounts.Everyone(ctx, v, func(who act.Actor, made time.Time) { out.count(v.Now(), who, made, has[who.ID]) })
+			err = f.Accounts.Everyone(ctx, v, func(who act.Actor, made time.Time) { out.count(v, who, made, has[who.ID]) })
 			return out, err
 		},
 	}
 }
 
-func (p *Policy) count(now time.Time, who act.Actor, made time.Time, has bool) {
+// count counts an account. It is named only to who may know of it: additional
+// administrators see none of their peers (SPEC 1).
+func (p *Policy) count(v *act.View, who act.Actor, made time.Time, has bool) {
 	p.Total++
 	if has {
 		p.Having++
@@ -61,9 +62,11 @@ func (p *Policy) count(now time.Time, who act.Actor, made time.Time, has bool) {
 	if i < 0 || !p.Rules[i].Required {
 		return
 	}
-	if p.Missing++; len(p.Lacking) < mostLacking {
+	me := v.Actor()
+	peer := me.Role == act.Additional && who.Role&act.Admins != 0 && who.ID != me.ID
+	if p.Missing++; len(p.Lacking) < mostLacking && !peer {
 		due := p.Rules[i].due(made)
-		p.Lacking = append(p.Lacking, Lacking{who.ID, who.Name, who.Role.String(), due, !now.Before(due)})
+		p.Lacking = append(p.Lacking, Lacking{who.ID, who.Name, who.Role.String(), due, !v.Now().Before(due)})
 	}
 }
 
@@ -120,87 +123,4 @@ func days(n int) string {
 		return "1 day"
 	}
 	return strconv.Itoa(n) + " days"
-}
-
-// Sealed is the input of totp.reseal: seeds that were sealed again.
-type Sealed struct {
-	Apps []SealedApp `json:"apps" rule:"required,max=200" doc:"apps whose seeds were sealed again"`
-}
-
-// SealedApp is one of them, with what it was and what it is now.
-type SealedApp struct {
-	Account string `json:"account" rule:"required,max=40" doc:"id of the account"`
-	Was     string `json:"was" doc:"the seed in use, as it was sealed"`
-	Seed    string `json:"seed" doc:"as it is sealed now"`
-}
-
-// reseal takes what the keeper sealed again under its newest key. What somebody
-// changed meanwhile is newer, and stays.
-func (f *Factors) reseal() act.Change[Sealed, Nothing] {
-	return act.Change[Sealed, Nothing]{
-		Name: "totp.reseal", Doc: "Keep seeds that were sealed again under a new key.", Class: class, Roles: act.System,
-		Must: []string{"totp.resealed"}, Serves: serves, Sample: Sealed{[]SealedApp{{Account: "a_0123456789abcdefghjkmnpqrs"}}}, Target: nowhere[Sealed],
-		Run: func(ctx context.Context, tx *act.Tx, in Sealed) (Nothing, error) {
-			for _, s := range in.Apps {
-				a, found, err := appOf(ctx, &tx.View, s.Account)
-				if err != nil || !found || a.sealed != s.Was {
-					if err != nil {
-						return Nothing{}, err
-					}
-					continue
-				}
-				a.sealed, a.pending = s.Seed, "" // an app that is being set up begins again
-				if err := reseal(ctx, tx, a); err != nil {
-					return Nothing{}, err
-				}
-				if err := tx.Record(ctx, "totp.resealed", a.ref()); err != nil {
-					return Nothing{}, err
-				}
-			}
-			return Nothing{}, nil
-		},
-	}
-}
-
-// Sealer seals a value again under the newest key of its purpose.
-type Sealer = func(ctx context.Context, ad, sealed []byte) ([]byte, error)
-
-// Reseal seals every seed again, some at a time, and returns how many.
-func (f *Factors) Reseal(ctx context.Context, b *act.Bus, seal Sealer) (n int, err error) {
-	after := ""
-	for {
-		var list []app
-		err := b.Look(ctx, "reseal", func(v *act.View) (err error) {
-			list, err = apps(ctx, v, after, 200)
-			return err
-		})
-		if err != nil || len(list) == 0 {
-			return n, err
-		}
-		var in Sealed
-		for _, a := range list {
-			after = a.account
-			again, err := again(ctx, seal, a)
-			if err != nil {
-				return n, err
-			}
-			in.Apps = append(in.Apps, SealedApp{a.account, a.sealed, again})
-		}
-		if _, _, err := f.reseal().Call(ctx, b, act.SystemActor("reseal"), in); err != nil {
-			return n, err
-		}
-		n += len(list)
-	}
-}
-
-func again(ctx context.Context, seal Sealer, a app) (string, error) {
-	if a.sealed == "" {
-		return "", nil
-	}
-	raw, err := base64.StdEncoding.DecodeString(a.sealed)
-	if err != nil {
-		return "", err
-	}
-	raw, err = seal(ctx, ad(a.account), raw)
-	return base64.StdEncoding.EncodeToString(raw), err
 }

@@ -25,9 +25,10 @@ func writeApp(ctx context.Context, tx *act.Tx, a app) error {
 }
 
 // spendStep notes the step of an accepted code; false: it, or a later one, was
-// used meanwhile, or the seed is another.
-func spendStep(ctx context.Context, tx *act.Tx, account, sealed string, step int64) (bool, error) {
-	n, err := tx.Exec(ctx, `UPDATE factor_totp SET last = $1 WHERE account = $2 AND sealed = $3 AND last < $1`, step, account, sealed)
+// used meanwhile, or the account has another app. That the same seed was sealed
+// again meanwhile does not matter.
+func spendStep(ctx context.Context, tx *act.Tx, a app, step int64) (bool, error) {
+	n, err := tx.Exec(ctx, `UPDATE factor_totp SET last = $1 WHERE account = $2 AND confirmed = $3 AND last < $1`, step, a.account, core.Micros(a.confirmed))
 	return n == 1, err
 }
 
@@ -53,9 +54,23 @@ func apps(ctx context.Context, v *act.View, after string, most int) (list []app,
 	return list, err
 }
 
+// appsOf returns the apps of accounts that have one.
+func appsOf(ctx context.Context, v *act.View, accounts []string) (list []app, err error) {
+	for _, account := range accounts {
+		a, found, err := appOf(ctx, v, account)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			list = append(list, a)
+		}
+	}
+	return list, nil
+}
+
 // inPlain returns accounts whose seed is kept in plain text.
 func inPlain(ctx context.Context, v *act.View, most int) (list []app, err error) {
-	err = v.Each(ctx, `SELECT account, sealed FROM factor_totp WHERE sealed LIKE '{PLAIN}%' ORDER BY account LIMIT $1`, []any{most},
+	err = v.Each(ctx, `SELECT account, sealed FROM factor_totp WHERE upper(substr(sealed, 1, 7)) = '{PLAIN}' ORDER BY account LIMIT $1`, []any{most},
 		func(scan func(dest ...any) error) error {
 			var a app
 			err := scan(&a.account, &a.sealed)

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"hostward/internal/act"
@@ -12,6 +13,13 @@ import (
 type Act struct {
 	Account string `json:"account" cli:"arg" rule:"required,max=254" doc:"id or log-in name of the reseller or customer"`
 	Why     string `json:"why" rule:"required,min=5,max=400" doc:"why you act as him; he reads it"`
+}
+
+// Validate holds the rules beyond the tags: blanks are no reason.
+func (a *Act) Validate(f *core.Faults) {
+	if a.Why = strings.TrimSpace(a.Why); len(a.Why) < 5 {
+		f.Add("why", "", "must have at least 5 characters")
+	}
 }
 
 // Acting is the output of session.act and session.leave.
@@ -30,7 +38,7 @@ func (a Acting) OpensSession() (core.Secret, time.Time) { return a.entered.Opens
 func (l *Login) act() act.Change[Act, Acting] {
 	return act.Change[Act, Acting]{
 		Name: "session.act", Doc: "Act as a reseller or customer you manage, with a reason; he is told.", Class: class, Roles: act.Staff, Proof: proof, Reveals: true,
-		Must: []string{"session.acting", "account.acted", "session.proved"}, May: l.Notices.Tells(), Wakes: []string{"mail"}, Serves: []string{"2690:11.2", "2690:11.3"},
+		Must: []string{"session.acting", "account.acted"}, May: l.Notices.Tells(), Wakes: []string{"mail"}, Serves: []string{"2690:11.2", "2690:11.3"},
 		Sample: Act{Account: "a_0123456789abcdefghjkmnpqrs", Why: "he asked for help with his zone"},
 		Target: func(ctx context.Context, v *act.View, in *Act) (core.Ref, error) {
 			id, err := l.Accounts.Resolve(ctx, v, in.Account)
@@ -69,7 +77,7 @@ func (l *Login) runAct(ctx context.Context, tx *act.Tx, in Act) (Acting, error) 
 	return l.turn(ctx, tx, s, in.Account, "session.acting")
 }
 
-// turn has a session act as an account, or as itself again.
+// turn has a session act as an account, or as itself again. It proves nothing.
 func (l *Login) turn(ctx context.Context, tx *act.Tx, s Session, account, event string) (Acting, error) {
 	if err := writeActing(ctx, tx, s.ID, account); err != nil {
 		return Acting{}, err
@@ -77,19 +85,29 @@ func (l *Login) turn(ctx context.Context, tx *act.Tx, s Session, account, event 
 	if err := tx.Record(ctx, event, s.ref(), act.Field{Name: "acting", Old: value(s.Acting), New: value(account)}); err != nil {
 		return Acting{}, err
 	}
-	kept := s.proved
-	token, err := proved(ctx, tx, &s, false)
-	if err == nil && account == "" { // leaving proves nothing
-		s.proved = kept
-		err = writeProof(ctx, tx, s)
-	}
+	token, err := rotated(ctx, tx, &s)
 	return Acting{account, Entered{Session: s.ID, Token: token, Expires: s.Expires}}, err
+}
+
+// endActing makes who acts as an account that is closed himself again, for good:
+// when it is opened once more, he needs another reason.
+func endActing(ctx context.Context, tx *act.Tx, account string) error {
+	list, err := sessionsActing(ctx, &tx.View, account)
+	for _, s := range list {
+		if err == nil {
+			err = writeActing(ctx, tx, s.ID, "")
+		}
+		if err == nil {
+			err = tx.Record(ctx, "session.left", s.ref(), act.Field{Name: "acting", Old: &account})
+		}
+	}
+	return err
 }
 
 func (l *Login) leave() act.Change[Nothing, Acting] {
 	return act.Change[Nothing, Acting]{
 		Name: "session.leave", Doc: "Stop acting as somebody else.", Class: class, Roles: act.Hosted, Reveals: true,
-		Must: []string{"session.left", "session.proved"}, Serves: []string{"2690:11.2"}, Sample: Nothing{}, Target: nowhere[Nothing],
+		Must: []string{"session.left"}, Serves: []string{"2690:11.2"}, Sample: Nothing{}, Target: nowhere[Nothing],
 		Run: func(ctx context.Context, tx *act.Tx, _ Nothing) (Acting, error) {
 			if tx.Actor().By == nil {
 				return Acting{}, core.Errorf(core.Conflict, "you act as nobody else")

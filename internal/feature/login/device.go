@@ -54,7 +54,7 @@ func firstOf(errs ...error) error {
 }
 
 func seeDevice(ctx context.Context, tx *act.Tx, d Device) error {
-	if err := touchDevice(ctx, tx, d.ID, tx.Actor().Address, 0); err != nil {
+	if err := touchDevice(ctx, tx, d.ID, tx.Actor().Address); err != nil {
 		return err
 	}
 	return tx.Record(ctx, "device.seen", d.ref())
@@ -62,15 +62,15 @@ func seeDevice(ctx context.Context, tx *act.Tx, d Device) error {
 
 // failDevice counts a failure from a known device; too many, and it is not known
 // any more.
-func failDevice(ctx context.Context, tx *act.Tx, id string) error {
-	d, found, err := deviceByID(ctx, &tx.View, id)
+func failDevice(ctx context.Context, tx *act.Tx, in Enter) error {
+	d, found, err := deviceByID(ctx, &tx.View, in.checked.device)
 	if err != nil || !found {
 		return err
 	}
 	if d.failures+1 >= deviceTrials {
 		return endDevice(ctx, tx, d)
 	}
-	if err := touchDevice(ctx, tx, d.ID, d.Address, d.failures+1); err != nil {
+	if err := blameDevice(ctx, tx, d.ID, d.failures+1); err != nil {
 		return err
 	}
 	return tx.Record(ctx, "device.failed", d.ref(), number("failures", d.failures, d.failures+1))

@@ -9,8 +9,23 @@ import (
 )
 
 // plain marks a password that somebody moved here from elsewhere, in the place of
-// its hash: {PLAIN} and the password (SPEC A4). Nobody gets in with one.
+// its hash: {PLAIN}, in any case, and the password (SPEC A4). Nobody gets in with one.
 const plain = "{PLAIN}"
+
+func isPlain(phc string) bool {
+	return len(phc) >= len(plain) && strings.EqualFold(phc[:len(plain)], plain)
+}
+
+// typed is a password behind its mark. One that is longer than anybody can type
+// becomes one that nobody knows: its owner needs a link.
+func typed(phc string) core.Secret {
+	if text := phc[len(plain):]; len(text) <= mostTyped {
+		return core.NewSecret(text)
+	}
+	return core.NewToken()
+}
+
+const mostTyped = 256 // bytes, as every field for a password has it
 
 const mostEnclosed = 50 // at once
 
@@ -38,7 +53,7 @@ func (l *Login) enclose() act.Change[Enclosed, Nothing] {
 				if err != nil {
 					return Nothing{}, err
 				}
-				if !found || !strings.HasPrefix(c.phc, plain) {
+				if !found || !isPlain(c.phc) {
 					continue
 				}
 				if err := rehash(ctx, tx, h.Account, h.Hash.Reveal()); err != nil {
@@ -73,7 +88,7 @@ func (l *Login) Enclose(ctx context.Context, b *act.Bus) (n int, err error) {
 		}
 		var in Enclosed
 		for _, c := range found {
-			phc, err := l.Hasher.HashPassword(ctx, "enclose", true, core.NewSecret(strings.TrimPrefix(c.phc, plain)))
+			phc, err := l.Hasher.HashPassword(ctx, "enclose", true, typed(c.phc))
 			if err != nil {
 				return n, err
 			}

@@ -26,7 +26,7 @@ type checked struct {
 	device  string // id of the known device it came from
 	barred  error  // administrators do not log in from this address
 
-	demand string // what is asked of passwords now; "" when this one was held against it before
+	judged string // what it was held against now; "" when it was before
 	weak   string // why it must be changed
 }
 
@@ -98,11 +98,14 @@ func (l *Login) check(ctx context.Context, v *act.View, in *Enter) error {
 
 // patient asks whether this attempt has to wait. From a known device it has not.
 func (l *Login) patient(ctx context.Context, v *act.View, in *Enter) error {
-	limits, _, err := limitsNow(ctx, v)
-	if err != nil || in.checked.device != "" {
+	if in.checked.device != "" {
+		return nil
+	}
+	keys, err := passwordKeys(ctx, v, in.Login)
+	if err != nil {
 		return err
 	}
-	return wait(ctx, v, passwordKeys(v.Actor().Address, in.Login, limits.Failures)...)
+	return wait(ctx, v, keys...)
 }
 
 // administrator is who an administrator would be at the caller's address.
@@ -134,7 +137,7 @@ func (l *Login) hold(ctx context.Context, v *act.View, in *Enter, id, why string
 	if judge.demand == "" {
 		return nil
 	}
-	c.demand = judge.demand
+	c.judged = asked(judge.demand, judge.second)
 	c.weak, err = l.Policy.Fault(ctx, judge.demand, in.Password, judge.second, judge.words...)
 	return err
 }
@@ -172,7 +175,9 @@ func (l *Login) fill(ctx context.Context, v *act.View, id string, c *checked) (w
 		c.account = id
 		return "closed", j, nil
 	}
-	c.account, c.phc = id, credential.phc
+	if c.account = id; !isPlain(credential.phc) {
+		c.phc = credential.phc
+	}
 	if asked := asked(demand, standing.Has); credential.judged != asked {
 		j.demand, j.second = demand, standing.Has
 		j.words, err = l.Accounts.Words(ctx, v, id)
@@ -200,6 +205,11 @@ func (l *Login) report(v *act.View, account, why string, err error) {
 // open looks again at all that may have changed since check: many attempts at
 // once must not count as one.
 func (l *Login) open(ctx context.Context, tx *act.Tx, in Enter) (Entered, error) {
+	if _, known, err := deviceByID(ctx, &tx.View, in.checked.device); err != nil {
+		return Entered{}, err
+	} else if !known { // failures ended it meanwhile
+		in.checked.device = ""
+	}
 	if err := l.patient(ctx, &tx.View, &in); err != nil {
 		return Entered{}, err
 	}
@@ -240,22 +250,29 @@ func (l *Login) holds(ctx context.Context, v *act.View, c checked) (who act.Acto
 
 // fail counts a failure and refuses. Both stay although the operation is refused.
 func (l *Login) fail(ctx context.Context, tx *act.Tx, in Enter) error {
-	limits, _, err := limitsNow(ctx, &tx.View)
-	if err != nil {
-		return err
-	}
+	count := failPassword
 	if in.checked.device != "" {
-		err = failDevice(ctx, tx, in.checked.device)
-	} else {
-		err = countFailure(ctx, tx, passwordKeys(tx.Actor().Address, in.Login, limits.Failures)...)
+		count = failDevice
 	}
-	if err != nil {
+	if err := count(ctx, tx, in); err != nil {
 		return err
 	}
 	if err := failCredential(ctx, tx, in.checked.account); err != nil {
 		return err
 	}
 	return tx.Refuse(errWrong(in.checked.barred))
+}
+
+// failPassword counts a failure where nothing is known.
+func failPassword(ctx context.Context, tx *act.Tx, in Enter) error {
+	if err := season(ctx, tx); err != nil {
+		return err
+	}
+	keys, err := passwordKeys(ctx, &tx.View, in.Login)
+	if err != nil {
+		return err
+	}
+	return countFailure(ctx, tx, keys...)
 }
 
 // failCredential counts a failure on the account, so that its owner sees it.
@@ -273,11 +290,11 @@ func failCredential(ctx context.Context, tx *act.Tx, account string) error {
 // welcome forgets what failed before, keeps a hash at today's cost, and what the
 // password was found to be.
 func (l *Login) welcome(ctx context.Context, tx *act.Tx, in Enter, who act.Actor) error {
-	limits, _, err := limitsNow(ctx, &tx.View)
+	name, err := nameKey(ctx, &tx.View, in.Login)
 	if err != nil {
 		return err
 	}
-	if err := forgive(ctx, tx, togetherKey(tx.Actor().Address, in.Login), nameKey(in.Login, limits.Failures)); err != nil {
+	if err := forgive(ctx, tx, togetherKey(tx.Actor().Address, in.Login), name); err != nil {
 		return err
 	}
 	if err := cleared(ctx, tx, who.ID); err != nil {
@@ -291,7 +308,7 @@ func (l *Login) welcome(ctx context.Context, tx *act.Tx, in Enter, who act.Actor
 			return err
 		}
 	}
-	return l.judge(ctx, tx, in.checked, who)
+	return judge(ctx, tx, in.checked, who)
 }
 
 // cleared forgets the failures of an account that got in.
@@ -307,15 +324,11 @@ func cleared(ctx context.Context, tx *act.Tx, account string) error {
 }
 
 // judge keeps what came of holding the password against what is asked now.
-func (l *Login) judge(ctx context.Context, tx *act.Tx, c checked, who act.Actor) error {
-	if c.demand == "" {
+func judge(ctx context.Context, tx *act.Tx, c checked, who act.Actor) error {
+	if c.judged == "" {
 		return nil
 	}
-	standing, err := l.Factors.Standing(ctx, &tx.View, who)
-	if err != nil {
-		return err
-	}
-	if err := setJudged(ctx, tx, who.ID, asked(c.demand, standing.Has), c.weak); err != nil {
+	if err := setJudged(ctx, tx, who.ID, c.judged, c.weak); err != nil {
 		return err
 	}
 	found := "good"

@@ -221,16 +221,19 @@ func nowhere[I any](context.Context, *act.View, *I) (core.Ref, error) { return c
 
 // Ends names the events that End may record.
 func (l *Login) Ends() []string {
-	return []string{"session.ended", "setup.ended", "credential.removed", "device.ended"}
+	return []string{"session.ended", "session.left", "setup.ended", "credential.removed", "device.ended"}
 }
 
-// End closes every session and link of an account, and with forever removes
-// its password and its devices.
+// End closes every session and link of an account, has nobody act as it any more,
+// and with forever removes its password and its devices.
 func (l *Login) End(ctx context.Context, tx *act.Tx, account string, forever bool) error {
 	if err := l.endSessions(ctx, tx, account, ""); err != nil {
 		return err
 	}
-	if err := endSetups(ctx, tx, account, forever); err != nil || !forever {
+	if err := endActing(ctx, tx, account); err != nil {
+		return err
+	}
+	if err := endSetups(ctx, tx, account, func(s setup) bool { return forever || s.check(tx.Now()) == nil }); err != nil || !forever {
 		return err
 	}
 	if err := endDevices(ctx, tx, account); err != nil {

@@ -332,13 +332,13 @@ func TestANetworkThatTriesManyNamesWaitsForAll(t *testing.T) {
 		h.Refused(core.Throttled, stranger, "login.enter", input{"login": "root", "password": good})
 		h.Pass(time.Minute)
 		h.Must(stranger, "login.enter", input{"login": "root", "password": good})
-		if n := h.Count("login_throttle"); n != 41 {
-			t.Errorf("%d rows are remembered, want 20 names, from here and from everywhere, and the network", n)
+		if n := h.Count("login_throttle"); n != 42 {
+			t.Errorf("%d rows are remembered, want 20 names, from here and from everywhere, the network, and the salt", n)
 		}
 		h.Pass(25 * time.Hour)
 		h.Refused(core.Unauthenticated, accounttest.Stranger("192.0.2.99"), "login.enter", input{"login": "x", "password": good})
-		if n := h.Count("login_throttle"); n != 3 {
-			t.Errorf("%d rows are remembered, want the last failure's 3", n)
+		if n := h.Count("login_throttle"); n != 4 {
+			t.Errorf("%d rows are remembered, want the last failure's 3 and the salt", n)
 		}
 	})
 }

@@ -27,8 +27,12 @@ func (l *Login) hash(ctx context.Context, v *act.View, f core.Faults, field stri
 	if err != nil {
 		return fresh{}, err
 	}
-	known := v.Actor().Role != act.Stranger
 	v.Release()
+	return l.hashFor(ctx, v.Actor(), demand, f, field, password, lane, second, words...)
+}
+
+// hashFor is hash against what was asked when somebody looked.
+func (l *Login) hashFor(ctx context.Context, who act.Actor, demand string, f core.Faults, field string, password core.Secret, lane string, second bool, words ...string) (fresh, error) {
 	fault, err := l.Policy.Fault(ctx, demand, password, second, words...)
 	if err != nil {
 		return fresh{}, err
@@ -39,7 +43,7 @@ func (l *Login) hash(ctx context.Context, v *act.View, f core.Faults, field stri
 	if err := f.Err(); err != nil {
 		return fresh{}, err
 	}
-	phc, err := l.Hasher.HashPassword(ctx, lane, known, password)
+	phc, err := l.Hasher.HashPassword(ctx, lane, who.Role != act.Stranger, password)
 	return fresh{phc, asked(demand, second)}, err
 }
 
@@ -67,7 +71,7 @@ func (l *Login) change() act.Change[Change, Changed] {
 		Name: "password.change", Doc: "Change your own password and end your other sessions.", Class: class,
 		Roles: act.Readers | act.Entrant, Step: stepPassword, Reveals: true, Wakes: []string{"mail"},
 		Must: []string{"credential.set"}, Serves: serves,
-		May:    append([]string{"session.ended", "session.proved", "credential.failed", "throttle.counted"}, l.Notices.Tells()...),
+		May:    append([]string{"session.ended", "session.proved", "session.rotated", "credential.failed", "throttle.counted"}, l.Notices.Tells()...),
 		Sample: Change{Old: core.NewSecret("a password of many words"), New: core.NewSecret("another one of many words")},
 		Target: func(ctx context.Context, v *act.View, _ *Change) (core.Ref, error) {
 			ref := credentialRef(v.Actor().ID)
@@ -105,27 +109,25 @@ func (l *Login) prepareChange(ctx context.Context, v *act.View, in *Change) erro
 	if err != nil {
 		return err
 	}
+	demand, err := l.Policy.Demand(ctx, v)
+	if err != nil {
+		return err
+	}
 	if err = l.recall(ctx, v, in.Old, &in.checked); err != nil || !in.checked.ok {
 		return err // Run counts it
 	}
 	if in.Old.Reveal() == in.New.Reveal() {
 		return core.Faults{{Field: "new_password", Accepted: "must be another one"}}.Err()
 	}
-	in.fresh, err = l.hash(ctx, v, nil, "new_password", in.New, me.ID, standing.Has, words...)
+	in.fresh, err = l.hashFor(ctx, me, demand, nil, "new_password", in.New, me.ID, standing.Has, words...)
 	return err
 }
 
 func (l *Login) runChange(ctx context.Context, tx *act.Tx, in Change) (Changed, error) {
 	me := tx.Actor()
-	if err := wait(ctx, &tx.View, codeKey(me.ID)); err != nil {
-		return Changed{}, err
-	}
-	_, ok, err := l.holds(ctx, &tx.View, in.checked)
+	who, err := l.knew(ctx, tx, in.checked, "old_password")
 	if err != nil {
 		return Changed{}, err
-	}
-	if !ok {
-		return Changed{}, l.forgotten(ctx, tx, "old_password")
 	}
 	if err := l.endSessions(ctx, tx, me.ID, me.Session); err != nil {
 		return Changed{}, err
@@ -140,6 +142,20 @@ func (l *Login) runChange(ctx context.Context, tx *act.Tx, in Change) (Changed, 
 	if err != nil {
 		return Changed{}, err
 	}
-	token, err := proved(ctx, tx, &s, false)
+	token, err := l.recalled(ctx, tx, &s, who)
 	return Changed{me.ID, Entered{Session: s.ID, Token: token, Expires: s.Expires}}, err
+}
+
+// recalled gives the session of somebody who knew his password another token. That
+// he knew it proves who he is only where he has no second factor.
+func (l *Login) recalled(ctx context.Context, tx *act.Tx, s *Session, who act.Actor) (core.Secret, error) {
+	standing, err := l.Factors.Standing(ctx, &tx.View, who)
+	if err != nil {
+		return core.Secret{}, err
+	}
+	if !standing.Has {
+		return proved(ctx, tx, s, false)
+	}
+	token, err := rotated(ctx, tx, s)
+	return token, firstOf(err, tx.Record(ctx, "session.rotated", s.ref(), act.Field{Name: "account", New: &s.Account}))
 }

@@ -54,6 +54,14 @@ func sessionsOf(ctx context.Context, v *act.View, account string) ([]Session, er
 	return list, err
 }
 
+// sessionsActing returns the sessions in which somebody acts as an account.
+func sessionsActing(ctx context.Context, v *act.View, account string) ([]Session, error) {
+	var list []Session
+	err := v.Each(ctx, `SELECT id, account, method, hash, started, seen, idle, expires, address, agent, proved, strong, linked, acting
+		FROM login_session WHERE acting = $1 ORDER BY id`, []any{account}, sessions(&list))
+	return list, err
+}
+
 // sessionsOver returns sessions that ended by themselves.
 func sessionsOver(ctx context.Context, v *act.View, most int) ([]Session, error) {
 	var list []Session
@@ -169,7 +177,7 @@ func credentialOf(ctx context.Context, v *act.View, account string) (credential,
 
 // inPlain returns passwords that are kept in plain text.
 func inPlain(ctx context.Context, v *act.View, most int) (list []credential, err error) {
-	err = v.Each(ctx, `SELECT account, phc FROM login_credential WHERE phc LIKE '{PLAIN}%' ORDER BY account LIMIT $1`, []any{most},
+	err = v.Each(ctx, `SELECT account, phc FROM login_credential WHERE upper(substr(phc, 1, 7)) = '{PLAIN}' ORDER BY account LIMIT $1`, []any{most},
 		func(scan func(dest ...any) error) error {
 			var c credential
 			err := scan(&c.account, &c.phc)
@@ -286,8 +294,15 @@ func insertDevice(ctx context.Context, tx *act.Tx, d Device) error {
 	return err
 }
 
-func touchDevice(ctx context.Context, tx *act.Tx, id, address string, failures int) error {
-	_, err := tx.Exec(ctx, `UPDATE login_device SET seen = $1, address = $2, failures = $3 WHERE id = $4`, tx.Now().UnixMicro(), address, failures, id)
+// touchDevice notes a log-in from a device, and forgets what failed before.
+func touchDevice(ctx context.Context, tx *act.Tx, id, address string) error {
+	_, err := tx.Exec(ctx, `UPDATE login_device SET seen = $1, address = $2, failures = 0 WHERE id = $3`, tx.Now().UnixMicro(), address, id)
+	return err
+}
+
+// blameDevice keeps how often log-ins from a device failed; it was not seen by that.
+func blameDevice(ctx context.Context, tx *act.Tx, id string, failures int) error {
+	_, err := tx.Exec(ctx, `UPDATE login_device SET failures = $1 WHERE id = $2`, failures, id)
 	return err
 }
 

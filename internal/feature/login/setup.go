@@ -115,9 +115,10 @@ func (l *Login) vacant(ctx context.Context, v *act.View) error {
 	return err
 }
 
-// offer makes a link; those before it end.
+// offer makes a link; those before it end, but not those for something else: a
+// stranger who has a letter sent must not take away what goes with a reset.
 func offer(ctx context.Context, tx *act.Tx, account, purpose string) (Link, error) {
-	if err := endSetups(ctx, tx, account, false); err != nil {
+	if err := endSetups(ctx, tx, account, func(s setup) bool { return s.purpose == purpose && s.check(tx.Now()) == nil }); err != nil {
 		return Link{}, err
 	}
 	token := core.NewToken()
@@ -142,12 +143,11 @@ func (l *Login) Enrolment(ctx context.Context, tx *act.Tx, account string) (link
 // Enrols names the events that Enrolment may record.
 func (l *Login) Enrols() []string { return []string{"setup.offered", "setup.ended"} }
 
-// endSetups ends the links of an account that can still be claimed, or removes
-// all of them.
-func endSetups(ctx context.Context, tx *act.Tx, account string, all bool) error {
+// endSetups ends some links of an account.
+func endSetups(ctx context.Context, tx *act.Tx, account string, which func(setup) bool) error {
 	list, err := setupsOf(ctx, &tx.View, account)
 	for _, s := range list {
-		if err != nil || !all && s.check(tx.Now()) != nil {
+		if err != nil || !which(s) {
 			continue
 		}
 		if err = tx.Record(ctx, "setup.ended", s.ref(), act.Field{Name: "account", Old: value(s.account)}); err == nil {
@@ -318,7 +318,7 @@ func (l *Login) init() act.Change[Init, Claimed] {
 			return err
 		},
 		Run: func(ctx context.Context, tx *act.Tx, in Init) (Claimed, error) {
-			if err := endSetups(ctx, tx, "", false); err != nil {
+			if err := endSetups(ctx, tx, "", func(s setup) bool { return s.check(tx.Now()) == nil }); err != nil {
 				return Claimed{}, err
 			}
 			return l.first(ctx, tx, in.Login, in.Name, in.fresh)
@@ -438,9 +438,9 @@ func (l *Login) runClaim(ctx context.Context, tx *act.Tx, in Claim) (Claimed, er
 // unlock opens a name that failures had locked, and tells its owner that the
 // password is another one.
 func (l *Login) unlock(ctx context.Context, tx *act.Tx, who act.Actor) error {
-	limits, _, err := limitsNow(ctx, &tx.View)
+	name, err := nameKey(ctx, &tx.View, who.Name)
 	if err == nil {
-		err = forgive(ctx, tx, nameKey(who.Name, limits.Failures), togetherKey(tx.Actor().Address, who.Name))
+		err = forgive(ctx, tx, name, togetherKey(tx.Actor().Address, who.Name))
 	}
 	if err != nil {
 		return err

@@ -118,7 +118,7 @@ func (l *Login) factor() act.Change[Shown, Entered] {
 			if err != nil {
 				return Entered{}, err
 			}
-			if err := l.use(ctx, tx, in.found); err != nil {
+			if err := l.use(ctx, tx, in.Passkey, in.found); err != nil {
 				return Entered{}, err
 			}
 			s.Method = byFactor
@@ -186,9 +186,15 @@ func (l *Login) proving(ctx context.Context, tx *act.Tx) (s Session, who act.Act
 	return s, who, l.Admit(ctx, &tx.View, at)
 }
 
-// use uses up what was recognised, or counts that nothing was.
-func (l *Login) use(ctx context.Context, tx *act.Tx, found any) error {
+// use uses up what was recognised, or counts that nothing was. A code waits once
+// more: many at once must not count as one.
+func (l *Login) use(ctx context.Context, tx *act.Tx, passkey string, found any) error {
 	me := tx.Actor()
+	if passkey == "" {
+		if err := wait(ctx, &tx.View, codeKey(me.ID)); err != nil {
+			return err
+		}
+	}
 	if found == nil {
 		return l.mistaken(ctx, tx)
 	}
@@ -208,14 +214,22 @@ func (l *Login) mistaken(ctx context.Context, tx *act.Tx) error {
 }
 
 // proved notes that who is in the session showed who he is, and gives the session
-// another token: one that somebody had before opens nothing any more.
+// another token.
 func proved(ctx context.Context, tx *act.Tx, s *Session, strong bool) (core.Secret, error) {
-	token := core.NewToken()
-	s.hash, s.proved, s.strong = hashOf(token), tx.Now(), s.strong || strong
-	if err := writeProof(ctx, tx, *s); err != nil {
+	s.proved, s.strong = tx.Now(), s.strong || strong
+	token, err := rotated(ctx, tx, s)
+	if err != nil {
 		return token, err
 	}
 	return token, tx.Record(ctx, "session.proved", s.ref(), act.Field{Name: "account", New: &s.Account}, act.Field{Name: "method", New: &s.Method})
+}
+
+// rotated gives a session another token: one that somebody had before opens
+// nothing any more. Its record is the caller's.
+func rotated(ctx context.Context, tx *act.Tx, s *Session) (core.Secret, error) {
+	token := core.NewToken()
+	s.hash = hashOf(token)
+	return token, writeProof(ctx, tx, *s)
 }
 
 // Prove notes that who is in the session has just shown a second factor, and
@@ -266,7 +280,7 @@ func (l *Login) prepareProve(ctx context.Context, v *act.View, in *Proof) error 
 }
 
 // recall holds a password against that of the caller, as log-in does: a stolen
-// session is no way to find it out.
+// session is no way to find it out. The view reads no more afterwards.
 func (l *Login) recall(ctx context.Context, v *act.View, password core.Secret, c *checked) (err error) {
 	me := v.Actor()
 	if err := wait(ctx, v, codeKey(me.ID)); err != nil {
@@ -276,6 +290,7 @@ func (l *Login) recall(ctx context.Context, v *act.View, password core.Secret, c
 	if err != nil {
 		return err
 	}
+	v.Release()
 	c.ok, _, err = l.Hasher.CheckPassword(ctx, me.ID, true, c.phc, password)
 	if err == nil && !c.ok {
 		l.report(v, me.ID, why, nil)
@@ -293,15 +308,28 @@ func (l *Login) runProve(ctx context.Context, tx *act.Tx, in Proof) (Entered, er
 		return Entered{}, err
 	}
 	if standing.Has {
-		err = l.use(ctx, tx, in.found)
-	} else if _, ok, herr := l.holds(ctx, &tx.View, in.checked); herr != nil || !ok {
-		err = firstOf(herr, l.forgotten(ctx, tx, "password"))
+		err = l.use(ctx, tx, in.Passkey, in.found)
+	} else {
+		_, err = l.knew(ctx, tx, in.checked, "password")
 	}
 	if err != nil {
 		return Entered{}, err
 	}
 	token, err := proved(ctx, tx, &s, standing.Has)
 	return Entered{Session: s.ID, Token: token, Expires: s.Expires}, err
+}
+
+// knew looks again at a password that recall held, and counts a wrong one. It
+// waits once more, as use does.
+func (l *Login) knew(ctx context.Context, tx *act.Tx, c checked, field string) (who act.Actor, err error) {
+	if err := wait(ctx, &tx.View, codeKey(tx.Actor().ID)); err != nil {
+		return who, err
+	}
+	who, ok, err := l.holds(ctx, &tx.View, c)
+	if err == nil && !ok {
+		err = l.forgotten(ctx, tx, field)
+	}
+	return who, err
 }
 
 // forgotten counts a wrong password of somebody who is in already.
@@ -316,7 +344,7 @@ func (l *Login) forgotten(ctx context.Context, tx *act.Tx, field string) error {
 	return tx.Refuse(core.Faults{{Field: field, Accepted: "is not your password"}}.Err())
 }
 
-// Token is the input of login.link.
+// TokenOf is the input of login.link.
 type TokenOf struct {
 	Token core.Secret `json:"token" rule:"required,max=200" doc:"token of the link that you were given"`
 }
@@ -431,9 +459,9 @@ func (l *Login) runPasskey(ctx context.Context, tx *act.Tx, in Passkey) (Entered
 	if err := cleared(ctx, tx, who.ID); err != nil {
 		return Entered{}, err
 	}
-	limits, _, err := limitsNow(ctx, &tx.View)
+	name, err := nameKey(ctx, &tx.View, who.Name)
 	if err == nil {
-		err = forgive(ctx, tx, nameKey(who.Name, limits.Failures))
+		err = forgive(ctx, tx, name)
 	}
 	if err != nil {
 		return Entered{}, err

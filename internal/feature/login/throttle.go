@@ -2,7 +2,9 @@ package login
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"net/netip"
@@ -76,11 +78,38 @@ func (k key) more(b burden, now time.Time) burden {
 // those that exist with those that do not, so that nothing tells them apart.
 const buckets = 18
 
-// nameKey is the key of a name from everywhere.
-func nameKey(login string, failures int) key {
-	sum := sha256.Sum256([]byte("name\x00" + fold(login)))
+// saltKey is the row of a random number, made with the first failure, that decides
+// which names share a bucket. Else somebody with an account in the bucket of
+// another could look for one, and clear the other's failures by logging in.
+const saltKey = "salt"
+
+// bucketOf is the key of a name from everywhere.
+func bucketOf(salt int, login string, failures int) key {
+	sum := sha256.Sum256(fmt.Appendf(nil, "name\x00%d\x00%s", salt, fold(login)))
 	n := (uint32(sum[0])<<16 | uint32(sum[1])<<8 | uint32(sum[2])) >> (24 - buckets)
 	return key{fmt.Sprintf("name %05x", n), failures, true}
+}
+
+// nameKey is bucketOf under the limits of now. Before the first failure there is no
+// salt, and nothing in any bucket.
+func nameKey(ctx context.Context, v *act.View, login string) (key, error) {
+	limits, _, err := limitsNow(ctx, v)
+	if err != nil {
+		return key{}, err
+	}
+	salt, err := burdenOf(ctx, v, saltKey)
+	return bucketOf(salt.failures, login, limits.Failures), err
+}
+
+// season makes the salt when there is none yet.
+func season(ctx context.Context, tx *act.Tx) error {
+	salt, err := burdenOf(ctx, &tx.View, saltKey)
+	if err != nil || salt.failures != 0 {
+		return err
+	}
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // never fails: crypto/rand ends the program instead
+	return setBurden(ctx, tx, saltKey, burden{failures: int(binary.BigEndian.Uint64(random[:])>>1 | 1), kept: tx.Now().Add(forever)})
 }
 
 func togetherKey(address, login string) key {
@@ -95,8 +124,9 @@ func codeKey(account string) key { return key{"code " + account, freeCode, false
 
 // passwordKeys are those of an attempt with a name and a password. From a known
 // device only its own failures count.
-func passwordKeys(address, login string, failures int) []key {
-	return []key{togetherKey(address, login), networkKey(address), nameKey(login, failures)}
+func passwordKeys(ctx context.Context, v *act.View, login string) ([]key, error) {
+	name, err := nameKey(ctx, v, login)
+	return []key{togetherKey(v.Actor().Address, login), networkKey(v.Actor().Address), name}, err
 }
 
 // network is the address itself for IPv4, and for IPv6 the /64 that one

@@ -46,12 +46,17 @@ func (s *Secrets) replace(ctx context.Context, w *act.Work) (string, error) {
 	return fmt.Sprintf("the secret key %s was replaced by %s", old, id), s.call(ctx, w.Bus(), Note{Secret: id})
 }
 
-// renew has everything that is sealed for a purpose sealed again. The old key is
-// destroyed last, when nothing is sealed under it any more.
+// renew has everything that is sealed for a purpose sealed again. That the new key
+// is in force is put on record first: behind that record no operation is under way
+// that sealed with the old one. The old key is destroyed last, when nothing is
+// sealed under it any more.
 func (s *Secrets) renew(ctx context.Context, w *act.Work, h Holder) (string, error) {
 	generation, err := s.keys.Renew(ctx, h.Purpose)
 	if err != nil || generation == 0 {
 		return "nothing is sealed for " + h.Purpose, err
+	}
+	if err := s.call(ctx, w.Bus(), Note{Purpose: h.Purpose, Generation: generation}); err != nil {
+		return "", err
 	}
 	n, err := h.Reseal(ctx, w.Bus(), func(ctx context.Context, ad, sealed []byte) ([]byte, error) {
 		return s.keys.Reseal(ctx, h.Purpose, ad, sealed)

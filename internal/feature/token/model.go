@@ -65,6 +65,9 @@ func (t Token) ends() time.Time {
 
 func (t Token) over(now time.Time) bool { return !now.Before(t.ends()) }
 
+// near reports whether the token ends so soon that its owner is told.
+func (t Token) near(now time.Time) bool { return t.ends().Sub(now) <= warnDays*day }
+
 // due reports whether a use now is to be noted.
 func (t Token) due(now time.Time) bool { return now.Sub(t.Used) >= noteEach }
 
@@ -89,11 +92,18 @@ func formed(token core.Secret) bool {
 	return ours && s != "" && len(s) <= 100 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz234567") == ""
 }
 
-// grants are the scopes as the bus holds a call against them. A token from before
-// there were any reads, and no more.
+// scopes are what the token may. One from before there were any reads, and no more.
+func (t Token) scopes() []string {
+	if len(t.Scopes) == 0 {
+		return []string{"read"}
+	}
+	return t.Scopes
+}
+
+// grants are the scopes as the bus holds a call against them.
 func (t Token) grants() []act.Grant {
 	list := []act.Grant{}
-	for _, s := range t.Scopes {
+	for _, s := range t.scopes() {
 		action, object, _ := strings.Cut(s, " ")
 		list = append(list, act.Grant{Action: action, Object: object})
 	}

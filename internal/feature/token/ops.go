@@ -87,6 +87,9 @@ type Create struct {
 // Validate holds the rules beyond the tags.
 func (c *Create) Validate(f *core.Faults) {
 	c.networks = nil
+	if strings.TrimSpace(c.Name) == "" {
+		f.Add("name", "", "must say what the token is for")
+	}
 	for _, n := range core.ParseNetworks(f, "networks", c.Networks) {
 		c.networks = append(c.networks, n.String())
 	}
@@ -309,7 +312,7 @@ func (t *Tokens) list() act.Query[Of, List] {
 		Run: func(ctx context.Context, v *act.View, in Of) (List, error) {
 			list, err := of(ctx, v, in.Account)
 			for i := range list {
-				list[i].Expired = list[i].over(v.Now())
+				list[i].Expired, list[i].Scopes = list[i].over(v.Now()), list[i].scopes()
 			}
 			return List{list}, err
 		},
@@ -384,7 +387,8 @@ func (t *Tokens) note() act.Change[One, One] {
 			if err != nil || !x.due(tx.Now()) || x.over(tx.Now()) {
 				return in, err
 			}
-			if err := note(ctx, tx, x.ID); err != nil {
+			x.Used = tx.Now()
+			if err := note(ctx, tx, x.ID, x.warned && x.near(tx.Now())); err != nil {
 				return in, err
 			}
 			return in, tx.Record(ctx, "token.used", x.ref())

@@ -98,8 +98,13 @@ func warn(ctx context.Context, tx *act.Tx, id string) error {
 	return err
 }
 
-func note(ctx context.Context, tx *act.Tx, id string) error {
-	_, err := tx.Exec(ctx, `UPDATE token SET used = $1, warned = 0 WHERE id = $2`, tx.Now().UnixMicro(), id)
+// note keeps that a token was used now, and whether its owner was told of its end.
+func note(ctx context.Context, tx *act.Tx, id string, warned bool) error {
+	told := 0
+	if warned {
+		told = 1
+	}
+	_, err := tx.Exec(ctx, `UPDATE token SET used = $1, warned = $2 WHERE id = $3`, tx.Now().UnixMicro(), told, id)
 	return err
 }
 

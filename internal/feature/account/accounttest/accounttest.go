@@ -7,6 +7,7 @@ package accounttest
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"log/slog"
 	"os"
@@ -48,10 +49,15 @@ type House struct {
 	Store     *store.Store
 	URL       string // of the database
 
+	Keeper keeper.Keeper
+	Keys   string // folder of its keys
+
 	NIS2     bool            // the mode is on
 	Mails    bool            // the server may send mail
 	Breached map[string]bool // passwords of the offline list
 	Log      []Entered       // what access.try is told about
+	Sets     access.Sets     // where sets of networks are kept; each is made anew unless a test sets it
+	Seeded   func()          // called within totp.begin, once the seed is sealed; nil: nothing is
 
 	mu       sync.Mutex
 	now      time.Time
@@ -61,22 +67,42 @@ type House struct {
 	checks   int   // passwords that were held against a hash, or against nothing
 	logged   strings.Builder
 	held     string // what every account is said to own
+	first    func() // see First
+	between  func() // see Meanwhile
 }
 
 // Good is a password that the floor lets through.
 const Good = "seven brown hens under a ladder"
 
 // Each runs f on every engine with a house that has no administrator yet.
-func Each(t *testing.T, f func(t *testing.T, h *House)) {
-	t.Helper()
-	storetest.EachURL(t, func(t *testing.T, url string) { f(t, open(t, url)) })
+func Each(t *testing.T, f func(t *testing.T, h *House)) { t.Helper(); EachWith(t, More{}, f) }
+
+// More is what one test needs besides.
+type More struct {
+	// Join joins more features, and who keeps jobs, with a house that is not open yet.
+	Join func(h *House) ([]act.Feature, act.Jobs)
+	// Credentials is the folder in which systemd hands over the secret key, "" for none.
+	Credentials string
 }
 
-func open(t *testing.T, url string) *House {
-	h := &House{T: t, URL: url, Accounts: account.New(), now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
-	k := must(keeper.Open(keeper.Config{Dir: filepath.Join(t.TempDir(), "keys")}))(t)
+// EachWith is Each with more in the house.
+func EachWith(t *testing.T, more More, f func(t *testing.T, h *House)) {
+	t.Helper()
+	storetest.EachURL(t, func(t *testing.T, url string) { f(t, open(t, url, more)) })
+}
+
+func open(t *testing.T, url string, more More) *House {
+	h := &House{T: t, URL: url, Accounts: account.New(), now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC), Keys: filepath.Join(t.TempDir(), "keys"), Sets: noSets{}}
+	k := must(keeper.Open(keeper.Config{Dir: h.Keys, Credentials: more.Credentials}))(t)
+	h.Keeper = k
 	h.join(k)
 	features := []act.Feature{h.Accounts.Feature(), h.Logins.Feature(), h.Factors.Feature(), h.Passwords.Feature(), h.Access.Feature(), h.Tokens.Feature(), h.Notices.Feature()}
+	var jobs act.Jobs
+	if more.Join != nil {
+		var besides []act.Feature
+		besides, jobs = more.Join(h)
+		features = append(features, besides...)
+	}
 	h.Registry = must(act.NewRegistry(features...))(t)
 	migrations := []store.Migration{{Name: "ledger", FS: ledger.Migrations}, {Name: "act", FS: act.Migrations}}
 	for _, f := range features {
@@ -86,7 +112,7 @@ func open(t *testing.T, url string) *House {
 	w := storetest.Acquire(t, h.Store)
 	h.Bus = must(act.New(act.Config{Registry: h.Registry, Store: h.Store, Writer: w, Book: ledger.NewBook(k, h.Clock), Clock: h.Clock,
 		Log: slog.New(slog.NewTextHandler(h, nil)), Spool: filepath.Join(t.TempDir(), "spool"), Scope: h.Accounts.Scope,
-		Admit: h.Access.Admit, Wake: func(context.Context, string, []core.Ref) string { return act.Pending }}))(t)
+		Admit: h.Access.Admit, Jobs: jobs, Wake: func(context.Context, string, []core.Ref) string { return act.Pending }}))(t)
 	t.Cleanup(func() { h.agree(); h.Bus.Close(); _ = w.Close(); _ = k.Close() })
 	return h
 }
@@ -96,8 +122,8 @@ func (h *House) join(k keeper.Keeper) {
 	mails := func() bool { return h.Mails }
 	nis2 := func() bool { return h.NIS2 }
 	h.Notices = notice.New(h.Accounts, mails)
-	h.Access = access.New(access.Ports{Sets: noSets{}, Accounts: h.Accounts, Logins: h.logins})
-	h.Factors = factor.New(factor.Ports{Accounts: h.Accounts, Codes: k, Passkeys: Browser{}, Notices: h.Notices, NIS2: nis2,
+	h.Access = access.New(access.Ports{Sets: sets{h}, Accounts: h.Accounts, Logins: h.logins})
+	h.Factors = factor.New(factor.Ports{Accounts: h.Accounts, Codes: codes{k, h}, Passkeys: Browser{}, Notices: h.Notices, NIS2: nis2,
 		Issuer: func() string { return "Hostward test" },
 		Seal: func(ctx context.Context, ad []byte, seed core.Secret) ([]byte, error) {
 			return k.Seal(ctx, keeper.TOTP, ad, raw(seed.Reveal()))
@@ -146,6 +172,12 @@ func (s second) Standing(ctx context.Context, v *act.View, who act.Actor) (login
 	x, err := s.Factors.Standing(ctx, v, who)
 	return login.Standing(x), err
 }
+
+// sets are those of the house's Sets, whichever that is now.
+type sets struct{ h *House }
+
+func (s sets) Get(version string) (*core.Networks, bool) { return s.h.Sets.Get(version) }
+func (s sets) Put(version string, set *core.Networks)    { s.h.Sets.Put(version, set) }
 
 // noSets forgets every set, so that each is made anew.
 type noSets struct{}
@@ -480,6 +512,24 @@ func (h *House) Last() *ledger.Leaf {
 		h.T.Fatal("there is no record")
 	}
 	return must(ledger.DecodeLeaf([]byte(leaves[len(leaves)-1])))(h.T)
+}
+
+// Behind writes to the database past the door, as root could, and takes away what
+// the guards noted about it.
+func (h *House) Behind(q string, args ...any) {
+	h.T.Helper()
+	driver, url := "pgx", h.URL
+	if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
+		driver, url = "sqlite", "file:"+path+"?_pragma=busy_timeout(5000)"
+	}
+	db := must(sql.Open(driver, url))(h.T)
+	defer db.Close()
+	tx := must(db.Begin())(h.T)
+	must(tx.Exec(q, args...))(h.T)
+	must(tx.Exec(`DELETE FROM store_touched`))(h.T)
+	if err := tx.Commit(); err != nil {
+		h.T.Fatal(err)
+	}
 }
 
 // agree holds every object against its newest digest in the log.

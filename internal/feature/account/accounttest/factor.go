@@ -1,6 +1,7 @@
 package accounttest
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/base32"
@@ -15,6 +16,7 @@ import (
 	"hostward/internal/core"
 	"hostward/internal/feature/factor"
 	"hostward/internal/feature/login"
+	"hostward/internal/keeper"
 )
 
 func raw(seed string) []byte {
@@ -40,6 +42,53 @@ func Code(seed string, at time.Time) string {
 func (h *House) Code(seed string) string {
 	h.Pass(30 * time.Second)
 	return Code(seed, h.Clock())
+}
+
+// codes lets something happen between the look at a code and its use.
+type codes struct {
+	keeper.Keeper
+	h *House
+}
+
+func (c codes) CheckTOTP(ctx context.Context, ad, sealed []byte, code core.Secret, now time.Time, last int64) (step int64, ok bool, err error) {
+	c.h.happen(&c.h.first)
+	step, ok, err = c.Keeper.CheckTOTP(ctx, ad, sealed, code, now, last)
+	c.h.happen(&c.h.between)
+	return step, ok, err
+}
+
+// happen calls what is to happen, once.
+func (h *House) happen(what *func()) {
+	h.mu.Lock()
+	f := *what
+	*what = nil
+	h.mu.Unlock()
+	if f != nil {
+		f()
+	}
+}
+
+func (c codes) NewTOTP(ctx context.Context, ad []byte) (sealed []byte, seed core.Secret, err error) {
+	sealed, seed, err = c.Keeper.NewTOTP(ctx, ad)
+	if f := c.h.Seeded; f != nil {
+		f()
+	}
+	return sealed, seed, err
+}
+
+// Meanwhile has f happen once: after the next code was looked at, and before the
+// operation that asked for it writes anything.
+func (h *House) Meanwhile(f func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.between = f
+}
+
+// First is Meanwhile, after the seed was read and before the code is looked at.
+func (h *House) First(f func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.first = f
 }
 
 // Arm gives who is in a session an authenticator app, and returns its seed, the
