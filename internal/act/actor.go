@@ -82,6 +82,8 @@ type Actor struct {
 	Step    string    // of an Entrant: what is left to do
 	Grants  []Grant   // of a token; nil: whatever the role may
 	By      *Actor    // who acts as this actor; nil: himself
+
+	Unattended bool // a step of a job that he began: his session may have ended since
 }
 
 // Grant lets a token call some operations on some objects (SPEC A6).

@@ -94,6 +94,25 @@ func TestNobodyActsFromWhereHeMayNot(t *testing.T) {
 	})
 }
 
+// TestNobodyActsWhoseSessionIsOver tries every way in after the face looked the
+// session up, and before the bus did (SPEC A7).
+func TestNobodyActsWhoseSessionIsOver(t *testing.T) {
+	onEachEngine(t, admitOps(), func(t *testing.T, r *rig) {
+		mustCreate(t, r, admin, "m1", "before")
+		who := admin
+		who.Session = "s_1"
+		r.endSession("s_1")
+		for name, way := range ways(r) {
+			if err := way(t.Context(), who); core.CodeOf(err) != core.Unauthenticated {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if text, _ := memoShow.Call(t.Context(), r.Bus, admin, memoIn{Memo: "m1"}); text != "before" {
+			t.Errorf("m1 is %q", text)
+		}
+	})
+}
+
 // TestOnlyAccountsAreAskedFromWhere: the local command line always gets in, for
 // recovery, and strangers are nobody's.
 func TestOnlyAccountsAreAskedFromWhere(t *testing.T) {
@@ -125,11 +144,20 @@ func TestTheRightIsLookedAtOnceMoreWithinTheTransaction(t *testing.T) {
 	slow.Prepare = func(context.Context, *act.View, *memoIn) error { shut(); return nil }
 	onEachEngine(t, []act.Declaration{slow}, func(t *testing.T, r *rig) {
 		mustCreate(t, r, admin, "m1", "before")
+		slowly := func() core.Code {
+			_, err := do(t, r, act.Call{Op: "memo.slow", Actor: admin, Input: []byte(`{"memo":"m1","text":"x"}`)})
+			return core.CodeOf(err)
+		}
 		shut = func() { r.bar(admin.Address, true) }
-		if _, err := do(t, r, act.Call{Op: "memo.slow", Actor: admin, Input: []byte(`{"memo":"m1","text":"x"}`)}); err == nil || err.Code != core.Denied {
-			t.Errorf("the change went through: %v", err)
+		if code := slowly(); code != core.Denied {
+			t.Errorf("the change of who was shut out: %q", code)
 		}
 		r.bar(admin.Address, false)
+		shut = func() { r.endSession(admin.Session) }
+		if code := slowly(); code != core.Unauthenticated {
+			t.Errorf("the change of who was logged out: %q", code)
+		}
+		delete(r.ended, admin.Session)
 		if text, err := memoShow.Call(t.Context(), r.Bus, admin, memoIn{Memo: "m1"}); err != nil || text != "before" {
 			t.Errorf("m1 is %q, %v", text, err)
 		}

@@ -48,9 +48,10 @@ type Config struct {
 	// Admit returns an error when the actor may not act from where he is (SPEC
 	// A1). It is asked for accounts alone, before every operation. Nil: everyone may.
 	Admit func(ctx context.Context, v *View, a Actor) error
-	// Holds returns an error when the actor of a long call is no longer who he was
-	// when it began: his session ended, his token was revoked, his account closed.
-	// Nil: nobody asks.
+	// Holds returns an error when an account is no longer who it was when the face
+	// looked: its session ended, its token was revoked, it was closed or is
+	// something else now. A step of a job has no session: only the account counts.
+	// It is asked with Admit, before every operation. Nil: nobody asks.
 	Holds func(ctx context.Context, v *View, a Actor) error
 	// Jobs keeps jobs on record. Nil: no operation is a job.
 	Jobs Jobs

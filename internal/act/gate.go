@@ -58,7 +58,7 @@ func (b *Bus) authorize(ctx context.Context, v *View, op *Op, c Call, in any) (c
 func (b *Bus) admit(ctx context.Context, v *View, op *Op, a Actor) error {
 	switch {
 	case op.takes(a):
-		return b.from(ctx, v, a)
+		return b.placed(ctx, v, op, a)
 	case a.Role == Stranger || a.Role == 0:
 		return core.Errorf(core.Unauthenticated, "log in to do this")
 	case a.Role == Entrant:
@@ -71,6 +71,22 @@ func (b *Bus) admit(ctx context.Context, v *View, op *Op, a Actor) error {
 // at which he is.
 func (o *Op) takes(a Actor) bool {
 	return a.Role&(o.Roles|System) != 0 && (a.Role != Entrant || o.Step == "" || o.Step == a.Step)
+}
+
+// placed asks whether somebody still is who he was when a face looked, and whether
+// he may act from where he is.
+func (b *Bus) placed(ctx context.Context, v *View, op *Op, a Actor) error {
+	if err := b.holds(ctx, v, a); err != nil || op.Anyhow {
+		return err
+	}
+	return b.from(ctx, v, a)
+}
+
+func (b *Bus) holds(ctx context.Context, v *View, a Actor) error {
+	if a.Kind != "account" || b.with.Holds == nil {
+		return nil
+	}
+	return b.with.Holds(ctx, v, a)
 }
 
 // from asks whether somebody, and who acts as him, may act from where he is.

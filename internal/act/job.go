@@ -117,6 +117,7 @@ func (w *Work) run(ctx context.Context, op *Op, in any) (summary string, err err
 
 func (b *Bus) work(id string, op *Op, who Actor, in any) {
 	ctx, cancel := context.WithCancel(context.Background())
+	who.Unattended = true
 	w := &Work{bus: b, actor: who, cancel: cancel}
 	b.bench.mu.Lock()
 	b.bench.works[id] = w

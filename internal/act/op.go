@@ -26,6 +26,7 @@ type Change[I, O any] struct {
 	Proof   time.Duration // how fresh the proof of who he is must be; 0: none asked
 	Confirm bool          // dangerous: faces ask first, Call.Confirmed must be set
 	Reveals bool          // the output holds a secret that is shown once
+	Anyhow  bool          // it is open to somebody who may not act from where he is (SPEC A1): to log out
 	Wakes   []string      // controls to bring up to date after commit
 	Serves  []string      // annex points it is evidence for: "2690:3.2.6"
 	Sample  I             // documentation, and input of the conformance test
@@ -116,6 +117,7 @@ type Op struct {
 	Proof            time.Duration
 	Confirm          bool
 	Reveals          bool
+	Anyhow           bool
 	Logged           bool
 	Wakes, Serves    []string
 	Input            []Param      // fields of the input, in order
@@ -149,7 +151,7 @@ func (o *Op) secretive() bool {
 func (c Change[I, O]) declare() *Op {
 	op := describe[I, O](c.Name, c.Doc, c.Class, "change", c.Roles, c.Sample, c.Target)
 	op.Step, op.Must, op.May, op.Proof, op.Confirm, op.Reveals = c.Step, c.Must, c.May, c.Proof, c.Confirm, c.Reveals
-	op.Wakes, op.Serves = c.Wakes, c.Serves
+	op.Anyhow, op.Wakes, op.Serves = c.Anyhow, c.Wakes, c.Serves
 	if c.Prepare != nil {
 		op.prepare = func(ctx context.Context, v *View, in any) error { return c.Prepare(ctx, v, in.(*I)) }
 	}

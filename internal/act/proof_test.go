@@ -171,6 +171,7 @@ func TestAJobsStepsAreJudgedOneByOne(t *testing.T) {
 		if _, err := do(t, r, act.Call{Op: "memo.work", Actor: admin, Input: []byte(`{"memo":"m1"}`)}); err != nil {
 			t.Fatal(err)
 		}
+		r.endSession(admin.Session) // it goes on without its owner
 		r.bar(admin.Address, true)
 		next <- struct{}{}
 		if err := <-done; core.CodeOf(err) != core.Denied || err == nil {

@@ -359,8 +359,14 @@ func TestAccessHoldsWithinASession(t *testing.T) {
 	if got := v.get("/zones").Code; got != http.StatusForbidden {
 		t.Errorf("an administrator's session from elsewhere: %d", got)
 	}
-	if got := auditor.get("/log").Code; got != http.StatusForbidden {
-		t.Errorf("an auditor's session from elsewhere: %d", got)
+	if rec := auditor.get("/log"); rec.Code != http.StatusForbidden || !strings.Contains(rec.Body.String(), "/do/session.end") {
+		t.Errorf("an auditor's session from elsewhere: %d %.300s", rec.Code, rec.Body)
+	}
+	if rec := auditor.post("session.end"); rec.Code != http.StatusSeeOther {
+		t.Errorf("logging out from elsewhere: %d", rec.Code)
+	}
+	if rec := auditor.get("/log"); rec.Code != http.StatusSeeOther {
+		t.Errorf("after it: %d", rec.Code)
 	}
 	if got := c.get("/zones").Code; got != http.StatusOK {
 		t.Errorf("a customer from elsewhere: %d", got)

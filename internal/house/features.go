@@ -155,33 +155,37 @@ func Registry() (*act.Registry, error) {
 	return act.NewRegistry(newFeatures(&House{}).list()...)
 }
 
-// holds looks again at who opened a stream: he may have been logged out, closed,
-// or shut out from where he is. Who has no account is the system, or somebody at
-// the local command line, who has proved himself to the machine.
+// holds looks again at an account: it may have been logged out, closed, or made
+// something else, since a face asked who it is.
 func (f *features) holds(ctx context.Context, v *act.View, a act.Actor) error {
-	if a.Kind != "account" {
-		return nil
-	}
-	live, err := f.login.Holds(ctx, v, a)
-	if a.Grants != nil {
-		live, err = f.tokenHolds(ctx, v, a)
-	}
+	live, err := f.live(ctx, v, a)
 	if err == nil && !live {
 		err = core.Errorf(core.Unauthenticated, "the session or the token is over; log in again")
-	}
-	for who := &a; err == nil && who != nil; who = who.By {
-		err = f.access.Admit(ctx, v, *who)
 	}
 	return err
 }
 
-func (f *features) tokenHolds(ctx context.Context, v *act.View, a act.Actor) (bool, error) {
-	_, open, err := f.accounts.Actor(ctx, v, a.ID)
-	if err != nil || !open {
-		if core.CodeOf(err) == core.NotFound {
-			err = nil
+func (f *features) live(ctx context.Context, v *act.View, a act.Actor) (bool, error) {
+	switch {
+	case a.Grants == nil && !a.Unattended:
+		return f.login.Holds(ctx, v, a)
+	case a.Grants != nil && !a.Unattended:
+		if live, err := f.tokens.Live(ctx, v, a.ID, a.Session); err != nil || !live {
+			return false, err
 		}
-		return false, err
 	}
-	return f.tokens.Live(ctx, v, a.ID, a.Session)
+	for who := &a; who != nil; who = who.By {
+		now, open, err := f.accounts.Actor(ctx, v, who.ID)
+		if err != nil || !open || now.Role != who.Role {
+			return false, unlessAbsent(err)
+		}
+	}
+	return true, nil
+}
+
+func unlessAbsent(err error) error {
+	if core.CodeOf(err) == core.NotFound {
+		return nil
+	}
+	return err
 }

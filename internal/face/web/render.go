@@ -220,6 +220,7 @@ type errorPage struct {
 	Heading  string
 	Sentence string
 	Faults   []core.Fault
+	Exit     string // operation that ends his session, when that is all he may
 }
 
 // fail answers with a calm page. The cause goes to the operator only.
@@ -236,9 +237,13 @@ func (f *Face) fail(v *visit, err error) {
 }
 
 func (f *Face) failAs(v *visit, status int, sentence string, faults []core.Fault) {
-	title := errorTitles[status]
-	s := f.sheet(v, &route{Page: act.Page{Path: "/error", Title: title}}, nil, v.r.URL)
-	f.showPart(v, s, "error", errorPage{s, status, title, strings.TrimSuffix(sentence, ".") + ".", faults}, status)
+	f.failPage(v, errorPage{Status: status, Sentence: sentence, Faults: faults})
+}
+
+func (f *Face) failPage(v *visit, p errorPage) {
+	p.Heading, p.Sentence = errorTitles[p.Status], strings.TrimSuffix(p.Sentence, ".")+"."
+	p.Sheet = f.sheet(v, &route{Page: act.Page{Path: "/error", Title: p.Heading}}, nil, v.r.URL)
+	f.showPart(v, p.Sheet, "error", p, p.Status)
 }
 
 func (f *Face) wrongMethod(v *visit) {

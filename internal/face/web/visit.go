@@ -42,7 +42,7 @@ func (f *Face) visited(next func(*visit)) http.HandlerFunc {
 			}
 		}()
 		v.actor, v.lost = f.actor(r, !strings.HasPrefix(r.URL.Path, "/stream/"))
-		if err := f.Bus.Admitted(r.Context(), v.actor); err != nil {
+		if err := f.Bus.Admitted(r.Context(), v.actor); err != nil && !f.anyhow(r) {
 			f.shut(v, err)
 			return
 		}
@@ -50,8 +50,15 @@ func (f *Face) visited(next func(*visit)) http.HandlerFunc {
 	}
 }
 
+// anyhow reports whether a request asks for what is open from everywhere.
+func (f *Face) anyhow(r *http.Request) bool {
+	name, asked := strings.CutPrefix(r.URL.Path, "/do/")
+	op, ok := f.Registry.Op(name)
+	return asked && ok && op.Anyhow && r.Method == http.MethodPost
+}
+
 // shut is for somebody who may not act from where he is: nothing of the panel is
-// shown, and what he wanted is refused on record.
+// shown but the way out, and what he wanted is refused on record.
 func (f *Face) shut(v *visit, err error) {
 	op, _ := strings.CutPrefix(v.r.URL.Path, "/do/")
 	if p, params := f.find(v.r.URL.EscapedPath()); p != nil {
@@ -62,7 +69,7 @@ func (f *Face) shut(v *visit, err error) {
 	}
 	e := core.AsError(err)
 	v.actor = act.Actor{Kind: "stranger", Role: act.Stranger} // of the page: no rail, no name, no state
-	f.failAs(v, statusOf(e.Code), upper(e.Public), nil)
+	f.failPage(v, errorPage{Status: statusOf(e.Code), Sentence: upper(e.Public), Exit: f.Logout})
 }
 
 var errPanic = core.Errorf(core.Internal, "something went wrong on the server; its log says what")

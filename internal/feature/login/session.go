@@ -93,7 +93,7 @@ func errNameOne() error {
 
 func (l *Login) end() act.Change[Nothing, Ended] {
 	return act.Change[Nothing, Ended]{
-		Name: "session.end", Doc: "Log out.", Class: class, Roles: act.Readers | act.Entrant, Serves: serves,
+		Name: "session.end", Doc: "Log out.", Class: class, Roles: act.Readers | act.Entrant, Anyhow: true, Serves: serves,
 		Must: []string{"session.ended"}, Sample: Nothing{}, Target: own[Nothing],
 		Run: func(ctx context.Context, tx *act.Tx, _ Nothing) (Ended, error) {
 			s, err := sessionByID(ctx, &tx.View, tx.Actor().Session)
@@ -376,8 +376,15 @@ func (l *Login) Holds(ctx context.Context, v *act.View, a act.Actor) (bool, erro
 		return false, unlessAbsent(err)
 	}
 	now, err := l.inside(ctx, v, s, who)
-	same := now.ID == a.ID && now.Role == a.Role && (now.By == nil) == (a.By == nil)
-	return err == nil && same, err
+	return err == nil && same(&now, &a), err
+}
+
+// same compares two actors, and who acts as them.
+func same(a, b *act.Actor) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.ID == b.ID && a.Role == b.Role && a.Step == b.Step && a.Tenant == b.Tenant && same(a.By, b.By)
 }
 
 // Census counts the passwords that are kept: all, those found good under a demand
