@@ -50,6 +50,9 @@ func (l *Login) act() act.Change[Act, Acting] {
 }
 
 func (l *Login) runAct(ctx context.Context, tx *act.Tx, in Act) (Acting, error) {
+	if tx.Actor().Kind != "account" {
+		return Acting{}, core.Errorf(core.Denied, "only who is logged in at the panel acts as somebody: the command line has no session to do it in")
+	}
 	s, me, err := l.proving(ctx, tx)
 	if err != nil {
 		return Acting{}, err
@@ -74,18 +77,18 @@ func (l *Login) runAct(ctx context.Context, tx *act.Tx, in Act) (Acting, error) 
 		me.Name+" ("+me.Role.String()+") began to act as you. The reason given: "+in.Why+". Everything done meanwhile is in your log with both names."); err != nil {
 		return Acting{}, err
 	}
-	return l.turn(ctx, tx, s, in.Account, "session.acting")
+	return l.turn(ctx, tx, s, me, in.Account, "session.acting")
 }
 
 // turn has a session act as an account, or as itself again. It proves nothing.
-func (l *Login) turn(ctx context.Context, tx *act.Tx, s Session, account, event string) (Acting, error) {
+func (l *Login) turn(ctx context.Context, tx *act.Tx, s Session, who act.Actor, account, event string) (Acting, error) {
 	if err := writeActing(ctx, tx, s.ID, account); err != nil {
 		return Acting{}, err
 	}
 	if err := tx.Record(ctx, event, s.ref(), act.Field{Name: "acting", Old: value(s.Acting), New: value(account)}); err != nil {
 		return Acting{}, err
 	}
-	token, err := rotated(ctx, tx, &s)
+	token, err := l.rotated(ctx, tx, &s, who)
 	return Acting{account, Entered{Session: s.ID, Token: token, Expires: s.Expires}}, err
 }
 
@@ -116,7 +119,7 @@ func (l *Login) leave() act.Change[Nothing, Acting] {
 			if err != nil {
 				return Acting{}, err
 			}
-			return l.turn(ctx, tx, s, "", "session.left")
+			return l.turn(ctx, tx, s, *tx.Actor().By, "", "session.left")
 		},
 	}
 }

@@ -85,7 +85,7 @@ func TestWhoActsAsWhom(t *testing.T) {
 			{me, "second", core.Denied}, {me, "auditor", core.Denied}, {me, "root", core.Denied}, {me, closed.ID, core.Conflict}, {me, "nobody", core.NotFound},
 			{second, "root", core.NotFound}, {second, "third", core.NotFound}, {second, "auditor", core.Denied}, {second, "second", core.Denied},
 			{agency, "rival", core.NotFound}, {agency, "root", core.NotFound}, {agency, "agency", core.Denied}, {rival, "shop", core.NotFound}, {rival, shop.ID, core.NotFound},
-			{shop, "shop", core.Denied}, {auditor, "shop", core.Denied}, {root, "shop", core.NotFound}, // root has no session to act in
+			{shop, "shop", core.Denied}, {auditor, "shop", core.Denied}, {root, "shop", core.Denied}, // root has no session to act in
 		} {
 			h.Refused(c.code, c.who, "session.act", input{"account": c.as, "why": why})
 		}

@@ -41,7 +41,28 @@ func (l *Login) know(ctx context.Context, tx *act.Tx, account, device string) (t
 	if err := insertDevice(ctx, tx, d); err != nil {
 		return token, until, err
 	}
-	return token, tx.Now().Add(deviceLife), tx.Record(ctx, "device.known", d.ref(), act.Field{Name: "account", New: &account}, act.Field{Name: "agent", New: &d.Agent, Personal: true})
+	if err := tx.Record(ctx, "device.known", d.ref(), act.Field{Name: "account", New: &account}, act.Field{Name: "agent", New: &d.Agent, Personal: true}); err != nil {
+		return token, until, err
+	}
+	return token, tx.Now().Add(deviceLife), l.news(ctx, tx, d)
+}
+
+// news tells an account that somebody got in from a browser that was not known.
+// Who has just been given his password expects that.
+func (l *Login) news(ctx context.Context, tx *act.Tx, d Device) error {
+	c, _, err := credentialOf(ctx, &tx.View, d.account)
+	if err != nil || tx.Now().Sub(core.At(c.changed)) < time.Hour {
+		return err
+	}
+	return l.Notices.Tell(ctx, tx, d.account, "A log-in from a new browser", "Somebody logged in as you from a browser that was not known: "+or(d.Agent, "one without a name")+
+		", at the address "+or(d.Address, "unknown")+". If it was not you, change your password and end all sessions.")
+}
+
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
 }
 
 func firstOf(errs ...error) error {
@@ -62,8 +83,8 @@ func seeDevice(ctx context.Context, tx *act.Tx, d Device) error {
 
 // failDevice counts a failure from a known device; too many, and it is not known
 // any more.
-func failDevice(ctx context.Context, tx *act.Tx, in Enter) error {
-	d, found, err := deviceByID(ctx, &tx.View, in.checked.device)
+func failDevice(ctx context.Context, tx *act.Tx, id string) error {
+	d, found, err := deviceByID(ctx, &tx.View, id)
 	if err != nil || !found {
 		return err
 	}

@@ -2,6 +2,8 @@ package login
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"hostward/internal/act"
@@ -61,9 +63,8 @@ func errWrong(barred error) error {
 func (l *Login) enter() act.Change[Enter, Entered] {
 	return act.Change[Enter, Entered]{
 		Name: "login.enter", Doc: "Log in with a password.", Class: class, Roles: act.Stranger, Reveals: true,
-		Must: []string{"session.started"}, Serves: serves,
-		May: append([]string{"session.ended", "credential.failed", "credential.barred", "credential.cleared", "credential.rehashed", "credential.judged",
-			"throttle.counted", "throttle.cleared"}, deviceEvents...),
+		Must: []string{"session.started"}, Serves: serves, Wakes: []string{"mail"},
+		May:     append(l.ins(), "credential.failed", "credential.barred", "credential.rehashed", "credential.judged", "throttle.counted"),
 		Sample:  Enter{Login: "anna", Password: core.NewSecret("a password of many words")},
 		Target:  nowhere[Enter], // whether the name exists is no stranger's business
 		Prepare: l.check, Run: l.open,
@@ -249,12 +250,13 @@ func (l *Login) holds(ctx context.Context, v *act.View, c checked) (who act.Acto
 }
 
 // fail counts a failure and refuses. Both stay although the operation is refused.
-func (l *Login) fail(ctx context.Context, tx *act.Tx, in Enter) error {
-	count := failPassword
-	if in.checked.device != "" {
-		count = failDevice
+func (l *Login) fail(ctx context.Context, tx *act.Tx, in Enter) (err error) {
+	if device := in.checked.device; device != "" {
+		err = failDevice(ctx, tx, device)
+	} else {
+		err = failPassword(ctx, tx, in)
 	}
-	if err := count(ctx, tx, in); err != nil {
+	if err != nil {
 		return err
 	}
 	if err := failCredential(ctx, tx, in.checked.account); err != nil {
@@ -297,9 +299,6 @@ func (l *Login) welcome(ctx context.Context, tx *act.Tx, in Enter, who act.Actor
 	if err := forgive(ctx, tx, togetherKey(tx.Actor().Address, in.Login), name); err != nil {
 		return err
 	}
-	if err := cleared(ctx, tx, who.ID); err != nil {
-		return err
-	}
 	if in.checked.better != "" {
 		if err := rehash(ctx, tx, who.ID, in.checked.better); err != nil {
 			return err
@@ -311,8 +310,12 @@ func (l *Login) welcome(ctx context.Context, tx *act.Tx, in Enter, who act.Actor
 	return judge(ctx, tx, in.checked, who)
 }
 
-// cleared forgets the failures of an account that got in.
-func cleared(ctx context.Context, tx *act.Tx, account string) error {
+// many is how many failures before somebody got in are worth telling him.
+const many = 3
+
+// cleared forgets the failures of an account that got in, and tells its owner when
+// there were many: they may not have been his.
+func (l *Login) cleared(ctx context.Context, tx *act.Tx, account string) error {
 	c, _, err := credentialOf(ctx, &tx.View, account)
 	if err != nil || c.failures == 0 {
 		return err
@@ -320,7 +323,11 @@ func cleared(ctx context.Context, tx *act.Tx, account string) error {
 	if err := setFailures(ctx, tx, account, 0, 0); err != nil {
 		return err
 	}
-	return tx.Record(ctx, "credential.cleared", credentialRef(account), number("failures", c.failures, 0))
+	if err := tx.Record(ctx, "credential.cleared", credentialRef(account), number("failures", c.failures, 0)); err != nil || c.failures < many {
+		return err
+	}
+	return l.Notices.Tell(ctx, tx, account, "Failed log-ins before yours", fmt.Sprintf(
+		"%d log-ins to your account failed before one went through from the address %s. If the failures were not yours, change your password; if the log-in was not yours either, end all sessions and tell your administrator.", c.failures, tx.Actor().Address))
 }
 
 // judge keeps what came of holding the password against what is asked now.
@@ -341,9 +348,6 @@ func judge(ctx context.Context, tx *act.Tx, c checked, who act.Actor) error {
 // start opens a session with a token that nobody had before: one that was
 // planted in a browser is worth nothing.
 func (l *Login) start(ctx context.Context, tx *act.Tx, who act.Actor, method, device string) (Entered, error) {
-	if err := l.room(ctx, tx, who.ID); err != nil {
-		return Entered{}, err
-	}
 	limits, _, err := limitsNow(ctx, &tx.View)
 	if err != nil {
 		return Entered{}, err
@@ -352,6 +356,16 @@ func (l *Login) start(ctx context.Context, tx *act.Tx, who act.Actor, method, de
 	token := core.NewToken()
 	s := Session{ID: core.NewID("s"), Account: who.ID, Method: method, Started: tx.Now(), Seen: tx.Now(), Expires: tx.Now().Add(absolute),
 		Address: tx.Actor().Address, Agent: tx.Actor().Agent, hash: hashOf(token), idle: idle, proved: tx.Now(), strong: method == byPasskey}
+	step, err := l.left(ctx, &tx.View, s, who)
+	if err != nil {
+		return Entered{}, err
+	}
+	if step != "" {
+		s.Expires = tx.Now().Add(halfLife)
+	}
+	if err := l.room(ctx, tx, who.ID, s.half()); err != nil {
+		return Entered{}, err
+	}
 	if err := insertSession(ctx, tx, s); err != nil {
 		return Entered{}, err
 	}
@@ -363,6 +377,11 @@ func (l *Login) start(ctx context.Context, tx *act.Tx, who act.Actor, method, de
 	return l.entered(ctx, tx, s, who, token, device)
 }
 
+// ins names the events that entered and forgive may record, and room.
+func (l *Login) ins() []string {
+	return slices.Concat([]string{"session.ended", "credential.cleared", "throttle.cleared"}, deviceEvents, l.Notices.Tells())
+}
+
 // entered is the answer to who got as far as a session. A browser becomes known
 // when nothing is left to do.
 func (l *Login) entered(ctx context.Context, tx *act.Tx, s Session, who act.Actor, token core.Secret, device string) (Entered, error) {
@@ -371,14 +390,23 @@ func (l *Login) entered(ctx context.Context, tx *act.Tx, s Session, who act.Acto
 	if out.Step, err = l.left(ctx, &tx.View, s, who); err != nil || out.Step != "" {
 		return out, err
 	}
+	if err := l.cleared(ctx, tx, who.ID); err != nil {
+		return out, err
+	}
 	out.Device, out.deviceUntil, err = l.know(ctx, tx, who.ID, device)
 	return out, err
 }
 
-// room ends the oldest session of somebody who has too many.
-func (l *Login) room(ctx context.Context, tx *act.Tx, account string) error {
+// room ends the oldest session of somebody who has too many. Those with a step left
+// make room for their like alone: who knows a password ends nobody's session.
+func (l *Login) room(ctx context.Context, tx *act.Tx, account string, half bool) error {
 	list, err := sessionsOf(ctx, &tx.View, account)
-	for ; err == nil && len(list) >= mostSessions; list = list[:len(list)-1] {
+	list = slices.DeleteFunc(list, func(s Session) bool { return s.half() != half })
+	most := mostSessions
+	if half {
+		most = mostHalf
+	}
+	for ; err == nil && len(list) >= most; list = list[:len(list)-1] {
 		err = endSession(ctx, tx, list[len(list)-1])
 	}
 	return err

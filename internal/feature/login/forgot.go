@@ -38,9 +38,7 @@ func (l *Login) forgot() act.Change[Forgot, Asked] {
 			return nil
 		},
 		Run: func(ctx context.Context, tx *act.Tx, in Forgot) (Asked, error) {
-			forgot := togetherKey("forgot", in.Login)
-			forgot.free = freeForgot
-			keys := []key{forgot, networkKey(tx.Actor().Address)}
+			keys := append(letterKeys(in.Login), networkKey(tx.Actor().Address))
 			if err := wait(ctx, &tx.View, keys...); err != nil {
 				return Asked{}, err
 			}
@@ -98,7 +96,7 @@ func (l *Login) recovery() act.Change[To, Link] {
 			if err != nil {
 				return Link{}, err
 			}
-			return offer(ctx, tx, in.Account, forPassword)
+			return offer(ctx, tx, in.Account, byMail)
 		},
 	}
 }

@@ -221,7 +221,7 @@ func nowhere[I any](context.Context, *act.View, *I) (core.Ref, error) { return c
 
 // Ends names the events that End may record.
 func (l *Login) Ends() []string {
-	return []string{"session.ended", "session.left", "setup.ended", "credential.removed", "device.ended"}
+	return []string{"session.ended", "session.left", "setup.ended", "credential.removed", "device.ended", "throttle.cleared"}
 }
 
 // End closes every session and link of an account, has nobody act as it any more,
@@ -236,7 +236,7 @@ func (l *Login) End(ctx context.Context, tx *act.Tx, account string, forever boo
 	if err := endSetups(ctx, tx, account, func(s setup) bool { return forever || s.check(tx.Now()) == nil }); err != nil || !forever {
 		return err
 	}
-	if err := endDevices(ctx, tx, account); err != nil {
+	if err := firstOf(endDevices(ctx, tx, account), forgive(ctx, tx, factorKey(account))); err != nil {
 		return err
 	}
 	if _, found, err := credentialOf(ctx, &tx.View, account); err != nil || !found {

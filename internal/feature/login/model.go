@@ -39,8 +39,14 @@ func (s Session) over(now time.Time) bool {
 // due reports whether use of the session is to be noted.
 func (s Session) due(now time.Time) bool { return now.Sub(s.Seen) >= s.idle/4 }
 
-// mostSessions of one account; the oldest gives way.
-const mostSessions = 50
+// half reports whether the session had a step left when it began, and still has.
+func (s Session) half() bool { return s.Expires.Sub(s.Started) <= halfLife }
+
+const (
+	mostSessions = 50 // of one account; the oldest gives way
+	mostHalf     = 10 // of one account with a step left
+	halfLife     = 20 * time.Minute
+)
 
 // setup is a one-time link.
 type setup struct {
@@ -57,6 +63,7 @@ const setupLife = 30 * time.Minute
 // What a link is for.
 const (
 	forPassword = ""
+	byMail      = "mail" // for a password too, and sent: anybody may have asked for it
 	forFactor   = "factor"
 )
 

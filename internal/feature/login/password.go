@@ -154,8 +154,8 @@ func (l *Login) recalled(ctx context.Context, tx *act.Tx, s *Session, who act.Ac
 		return core.Secret{}, err
 	}
 	if !standing.Has {
-		return proved(ctx, tx, s, false)
+		return l.proved(ctx, tx, s, who, false)
 	}
-	token, err := rotated(ctx, tx, s)
+	token, err := l.rotated(ctx, tx, s, who)
 	return token, firstOf(err, tx.Record(ctx, "session.rotated", s.ref(), act.Field{Name: "account", New: &s.Account}))
 }

@@ -86,8 +86,8 @@ func bit(b bool) int {
 
 // writeProof keeps how a session was proved last, and its new token.
 func writeProof(ctx context.Context, tx *act.Tx, s Session) error {
-	_, err := tx.Exec(ctx, `UPDATE login_session SET hash = $1, method = $2, proved = $3, strong = $4, linked = $5 WHERE id = $6`,
-		s.hash, s.Method, core.Micros(s.proved), bit(s.strong), bit(s.linked), s.ID)
+	_, err := tx.Exec(ctx, `UPDATE login_session SET hash = $1, method = $2, proved = $3, strong = $4, linked = $5, expires = $6 WHERE id = $7`,
+		s.hash, s.Method, core.Micros(s.proved), bit(s.strong), bit(s.linked), core.Micros(s.Expires), s.ID)
 	return err
 }
 

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,7 +63,7 @@ type Link struct {
 }
 
 // Where links lead, by what they are for.
-var linkPaths = map[string]string{forPassword: "/setup#token=", forFactor: "/login#token="}
+var linkPaths = map[string]string{forPassword: "/setup#token=", byMail: "/setup#token=", forFactor: "/login#token="}
 
 // Token is the secret of the link, which is in its fragment.
 func (l Link) Token() string {
@@ -136,12 +137,17 @@ func offer(ctx context.Context, tx *act.Tx, account, purpose string) (Link, erro
 // Enrolment makes a one-time link with which an account gets to set up a new
 // second factor; Enrols names the events it may record.
 func (l *Login) Enrolment(ctx context.Context, tx *act.Tx, account string) (link string, until time.Time, err error) {
+	if err := forgive(ctx, tx, factorKey(account)); err != nil {
+		return "", until, err
+	}
 	out, err := offer(ctx, tx, account, forFactor)
 	return out.Link, out.Expires, err
 }
 
 // Enrols names the events that Enrolment may record.
-func (l *Login) Enrols() []string { return []string{"setup.offered", "setup.ended"} }
+func (l *Login) Enrols() []string {
+	return []string{"setup.offered", "setup.ended", "throttle.cleared"}
+}
 
 // endSetups ends some links of an account.
 func endSetups(ctx context.Context, tx *act.Tx, account string, which func(setup) bool) error {
@@ -194,10 +200,10 @@ func linked(ctx context.Context, v *act.View, token core.Secret) (core.Ref, erro
 
 var errNoLink = core.Errorf(core.NotFound, "there is no such link; ask for a new one")
 
-// valid returns a link that can be claimed for a purpose.
-func valid(ctx context.Context, v *act.View, token core.Secret, purpose string) (setup, error) {
+// valid returns a link that can be claimed for one of some purposes.
+func valid(ctx context.Context, v *act.View, token core.Secret, purposes ...string) (setup, error) {
 	s, found, err := setupByHash(ctx, v, hashOf(token))
-	if err == nil && (!found || s.purpose != purpose) {
+	if err == nil && (!found || !slices.Contains(purposes, s.purpose)) {
 		err = errNoLink
 	}
 	if err == nil {
@@ -217,7 +223,7 @@ func validFirst(ctx context.Context, v *act.View, token core.Secret) (setup, err
 
 // validFor is valid for the password of an account.
 func validFor(ctx context.Context, v *act.View, token core.Secret) (setup, error) {
-	s, err := valid(ctx, v, token, forPassword)
+	s, err := valid(ctx, v, token, forPassword, byMail)
 	if err == nil && s.account == "" {
 		err = errNoLink
 	}
@@ -227,7 +233,7 @@ func validFor(ctx context.Context, v *act.View, token core.Secret) (setup, error
 // Claimable returns the names of whose link a token is of, core.Unauthenticated
 // when it cannot be claimed: for who judges a password before there is an account.
 func (l *Login) Claimable(ctx context.Context, v *act.View, token core.Secret) ([]string, error) {
-	s, err := valid(ctx, v, token, forPassword)
+	s, err := valid(ctx, v, token, forPassword, byMail)
 	if err != nil {
 		return nil, core.Wrap(core.Unauthenticated, err, "log in, or open the link that you were given")
 	}
@@ -358,10 +364,22 @@ func (l *Login) runInvite(ctx context.Context, tx *act.Tx, in Invite) (Link, err
 	if err != nil {
 		return Link{}, err
 	}
+	if err := l.linkTold(ctx, tx, in.Account); err != nil {
+		return Link{}, err
+	}
 	if !in.Send {
 		return offer(ctx, tx, in.Account, forPassword)
 	}
 	return Link{Account: in.Account, Sent: true}, l.send(ctx, tx, in.Account)
+}
+
+// linkTold tells somebody who has a password already that another one can be set.
+func (l *Login) linkTold(ctx context.Context, tx *act.Tx, account string) error {
+	if _, found, err := credentialOf(ctx, &tx.View, account); err != nil || !found {
+		return err
+	}
+	return l.Notices.Tell(ctx, tx, account, "A link for a new password was made",
+		tx.Actor().Name+" made a link with which a new password for your account can be set within 30 minutes. If you did not ask for it, tell your administrator at once.")
 }
 
 // send has the link go to the account's own address, so that nobody else ever
@@ -383,7 +401,7 @@ func (l *Login) claim() act.Change[Claim, Claimed] {
 	return act.Change[Claim, Claimed]{
 		Name: "login.claim", Doc: "Set your password with a one-time link.", Class: class,
 		Roles: act.Stranger, Must: []string{"setup.used", "credential.set"}, Serves: serves, Wakes: []string{"mail"},
-		May:     append([]string{"session.ended", "throttle.cleared"}, l.Notices.Tells()...),
+		May:     append([]string{"session.ended", "setup.ended", "throttle.cleared"}, l.Notices.Tells()...),
 		Sample:  Claim{Token: core.NewSecret("0"), Password: core.NewSecret("a password of many words")},
 		Target:  func(ctx context.Context, v *act.View, in *Claim) (core.Ref, error) { return linked(ctx, v, in.Token) },
 		Prepare: l.prepareClaim, Run: l.runClaim,
@@ -426,7 +444,8 @@ func (l *Login) runClaim(ctx context.Context, tx *act.Tx, in Claim) (Claimed, er
 	if err := claim(ctx, tx, s); err != nil {
 		return Claimed{}, err
 	}
-	if err := l.endSessions(ctx, tx, s.account, ""); err != nil {
+	others := func(x setup) bool { return x.purpose != forFactor && x.check(tx.Now()) == nil }
+	if err := firstOf(l.endSessions(ctx, tx, s.account, ""), endSetups(ctx, tx, s.account, others)); err != nil {
 		return Claimed{}, err
 	}
 	if err := l.unlock(ctx, tx, who); err != nil {
@@ -445,5 +464,5 @@ func (l *Login) unlock(ctx context.Context, tx *act.Tx, who act.Actor) error {
 	if err != nil {
 		return err
 	}
-	return l.Notices.Tell(ctx, tx, who.ID, "Your password was set", "Somebody set the password of your account with a one-time link, from the address "+tx.Actor().Address+". If it was not you, tell your administrator at once.")
+	return l.Notices.Tell(ctx, tx, who.ID, "Your password was set", "Somebody set the password of your account with a one-time link, from the address "+tx.Actor().Address+". Your sessions ended. API tokens go on working: look at yours. If it was not you, tell your administrator at once.")
 }

@@ -2,6 +2,8 @@ package login
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"hostward/internal/act"
@@ -29,6 +31,9 @@ func (l *Login) left(ctx context.Context, v *act.View, s Session, who act.Actor)
 		return stepLink, nil
 	case !standing.Has && standing.Needed:
 		return stepEnrol, nil
+	}
+	if s.Method == byPasskey { // no password was shown, and he may not know it
+		return "", nil
 	}
 	c, _, err := credentialOf(ctx, v, s.Account)
 	if err != nil || c.weak == "" {
@@ -100,17 +105,24 @@ type Shown struct {
 	Passkey string      `json:"passkey" form:"passkey" ask:"login.challenge" rule:"max=65536" doc:"answer of the browser about a passkey"`
 	Device  core.Secret `json:"device" form:"device" rule:"max=200" doc:"token of a browser that is known, if it has one"`
 
-	found any
+	found  any
+	device string
 }
 
 // factor is the step after the password of somebody who has a second factor.
 func (l *Login) factor() act.Change[Shown, Entered] {
 	return act.Change[Shown, Entered]{
 		Name: "login.factor", Doc: "Show your second factor, the last step of logging in.", Class: class, Roles: act.Entrant, Step: stepFactor, Reveals: true,
-		Must: []string{"session.proved"}, May: append(append([]string{"throttle.counted", "throttle.cleared"}, deviceEvents...), l.Factors.Uses()...), Serves: serves,
+		Must: []string{"session.proved"}, Serves: serves, Wakes: []string{"mail"},
+		May:    slices.Concat(l.ins(), []string{"throttle.counted", "credential.failed"}, l.Factors.Uses()),
 		Sample: Shown{Code: core.NewSecret("123456")}, Target: mine[Shown],
-		Prepare: func(ctx context.Context, v *act.View, in *Shown) (err error) {
-			in.found, err = l.recognise(ctx, v, in.Code, in.Passkey)
+		Prepare: func(ctx context.Context, v *act.View, in *Shown) error {
+			d, err := knownDevice(ctx, v, in.Device, v.Actor().ID)
+			if err != nil {
+				return err
+			}
+			in.device = d.ID
+			in.found, err = l.recognise(ctx, v, in.Code, in.Passkey, d.ID)
 			return err
 		},
 		Run: func(ctx context.Context, tx *act.Tx, in Shown) (Entered, error) {
@@ -118,19 +130,15 @@ func (l *Login) factor() act.Change[Shown, Entered] {
 			if err != nil {
 				return Entered{}, err
 			}
-			if err := l.use(ctx, tx, in.Passkey, in.found); err != nil {
+			if err := l.use(ctx, tx, in.Passkey, in.found, in.device); err != nil {
 				return Entered{}, err
 			}
 			s.Method = byFactor
-			token, err := proved(ctx, tx, &s, true)
+			token, err := l.proved(ctx, tx, &s, who, true)
 			if err != nil {
 				return Entered{}, err
 			}
-			d, err := knownDevice(ctx, &tx.View, in.Device, who.ID)
-			if err != nil {
-				return Entered{}, err
-			}
-			return l.entered(ctx, tx, s, who, token, d.ID)
+			return l.entered(ctx, tx, s, who, token, in.device)
 		},
 	}
 }
@@ -146,13 +154,13 @@ func mine[I any](ctx context.Context, v *act.View, _ *I) (core.Ref, error) {
 
 // recognise judges a code or a passkey's answer. What is wrong is counted by Run:
 // found is then nil.
-func (l *Login) recognise(ctx context.Context, v *act.View, code core.Secret, passkey string) (any, error) {
+func (l *Login) recognise(ctx context.Context, v *act.View, code core.Secret, passkey, device string) (any, error) {
 	me := v.Actor()
 	if code.Empty() == (passkey == "") {
 		return nil, core.Faults{{Field: "code", Accepted: "give a code, or use a passkey"}}.Err()
 	}
 	if passkey == "" { // a passkey cannot be guessed
-		if err := wait(ctx, v, codeKey(me.ID)); err != nil {
+		if err := wait(ctx, v, codeKeys(me, device)...); err != nil {
 			l.report(v, me.ID, "throttled", err)
 			return nil, err
 		}
@@ -188,36 +196,62 @@ func (l *Login) proving(ctx context.Context, tx *act.Tx) (s Session, who act.Act
 
 // use uses up what was recognised, or counts that nothing was. A code waits once
 // more: many at once must not count as one.
-func (l *Login) use(ctx context.Context, tx *act.Tx, passkey string, found any) error {
+func (l *Login) use(ctx context.Context, tx *act.Tx, passkey string, found any, device string) error {
 	me := tx.Actor()
+	keys := codeKeys(me, device)
 	if passkey == "" {
-		if err := wait(ctx, &tx.View, codeKey(me.ID)); err != nil {
+		if err := wait(ctx, &tx.View, keys...); err != nil {
 			return err
 		}
 	}
 	if found == nil {
-		return l.mistaken(ctx, tx)
+		return l.mistaken(ctx, tx, device)
 	}
 	if err := l.Factors.Use(ctx, tx, me.ID, found); core.CodeOf(err) == core.Unauthenticated && err != nil {
-		return l.mistaken(ctx, tx)
+		return l.mistaken(ctx, tx, device)
 	} else if err != nil {
 		return err
 	}
-	return forgive(ctx, tx, codeKey(me.ID))
+	return forgive(ctx, tx, append(keys, factorKey(me.ID))...)
 }
 
-func (l *Login) mistaken(ctx context.Context, tx *act.Tx) error {
-	if err := countFailure(ctx, tx, codeKey(tx.Actor().ID), networkKey(tx.Actor().Address)); err != nil {
+// mistaken counts a wrong code. Where nothing is known it was shown by somebody who
+// has the password: that is told.
+func (l *Login) mistaken(ctx context.Context, tx *act.Tx, device string) error {
+	me := tx.Actor()
+	err := countFailure(ctx, tx, append(codeKeys(me, device), networkKey(me.Address))...)
+	if err == nil && device != "" {
+		err = failDevice(ctx, tx, device)
+	}
+	if err == nil {
+		err = failCredential(ctx, tx, me.ID)
+	}
+	if err == nil {
+		err = l.warn(ctx, tx)
+	}
+	if err != nil {
 		return err
 	}
 	return tx.Refuse(core.Faults{{Field: "code", Accepted: "is not right, or it was used before; take the next one"}}.Err())
 }
 
+// warn tells an account how many wrong codes followed its password, at the third,
+// the tenth and the one that locks.
+func (l *Login) warn(ctx context.Context, tx *act.Tx) error {
+	me := tx.Actor()
+	b, err := burdenOf(ctx, &tx.View, factorKey(me.ID).text)
+	if err != nil || !slices.Contains([]int{3, 10, mostEver}, b.failures) {
+		return err
+	}
+	return l.Notices.Tell(ctx, tx, me.ID, "Wrong codes after your password", fmt.Sprintf(
+		"%d wrong codes in a row were shown after your password, the last one from the address %s. If it was not you, somebody has your password: change it now.", b.failures, me.Address))
+}
+
 // proved notes that who is in the session showed who he is, and gives the session
 // another token.
-func proved(ctx context.Context, tx *act.Tx, s *Session, strong bool) (core.Secret, error) {
+func (l *Login) proved(ctx context.Context, tx *act.Tx, s *Session, who act.Actor, strong bool) (core.Secret, error) {
 	s.proved, s.strong = tx.Now(), s.strong || strong
-	token, err := rotated(ctx, tx, s)
+	token, err := l.rotated(ctx, tx, s, who)
 	if err != nil {
 		return token, err
 	}
@@ -225,11 +259,29 @@ func proved(ctx context.Context, tx *act.Tx, s *Session, strong bool) (core.Secr
 }
 
 // rotated gives a session another token: one that somebody had before opens
-// nothing any more. Its record is the caller's.
-func rotated(ctx context.Context, tx *act.Tx, s *Session) (core.Secret, error) {
+// nothing any more. One that is whole from now on lasts as long as whole ones do.
+// Its record is the caller's.
+func (l *Login) rotated(ctx context.Context, tx *act.Tx, s *Session, who act.Actor) (core.Secret, error) {
 	token := core.NewToken()
 	s.hash = hashOf(token)
+	step, err := l.left(ctx, &tx.View, *s, who)
+	if err == nil && step == "" && s.half() {
+		err = l.grow(ctx, tx, s, who)
+	}
+	if err != nil {
+		return token, err
+	}
 	return token, writeProof(ctx, tx, *s)
+}
+
+func (l *Login) grow(ctx context.Context, tx *act.Tx, s *Session, who act.Actor) error {
+	limits, _, err := limitsNow(ctx, &tx.View)
+	if err != nil {
+		return err
+	}
+	_, absolute := limits.of(who.Role)
+	s.Expires = s.Started.Add(absolute)
+	return l.room(ctx, tx, who.ID, false)
 }
 
 // Prove notes that who is in the session has just shown a second factor, and
@@ -239,22 +291,26 @@ func (l *Login) Prove(ctx context.Context, tx *act.Tx, session string) (core.Sec
 	if err != nil {
 		return core.Secret{}, time.Time{}, err
 	}
+	who, _, err := l.Accounts.Actor(ctx, &tx.View, s.Account)
+	if err != nil {
+		return core.Secret{}, time.Time{}, err
+	}
 	if s.Method == byPassword {
 		s.Method = byFactor
 	}
-	token, err := proved(ctx, tx, &s, true)
+	token, err := l.proved(ctx, tx, &s, who, true)
 	return token, s.Expires, err
 }
 
 // Proves names the events that Prove may record.
-func (l *Login) Proves() []string { return []string{"session.proved"} }
+func (l *Login) Proves() []string { return []string{"session.proved", "session.ended"} }
 
 // prove is the step-up before what opens doors (SPEC A7).
 func (l *Login) prove() act.Change[Proof, Entered] {
 	return act.Change[Proof, Entered]{
 		Name: "session.prove", Doc: "Show once more who you are, before what opens doors.", Class: class, Roles: act.Readers | act.Entrant, Step: stepEnrol, Reveals: true,
 		Must: []string{"session.proved"}, Serves: serves,
-		May:    append(append([]string{"throttle.counted", "throttle.cleared", "credential.failed"}, deviceEvents...), l.Factors.Uses()...),
+		May:    slices.Concat([]string{"session.ended", "throttle.counted", "throttle.cleared", "credential.failed"}, l.Factors.Uses(), l.Notices.Tells()),
 		Sample: Proof{Password: core.NewSecret("a password of many words")}, Target: mine[Proof],
 		Prepare: l.prepareProve, Run: l.runProve,
 	}
@@ -270,7 +326,7 @@ func (l *Login) prepareProve(ctx context.Context, v *act.View, in *Proof) error 
 		return err
 	}
 	if standing.Has {
-		in.found, err = l.recognise(ctx, v, in.Code, in.Passkey)
+		in.found, err = l.recognise(ctx, v, in.Code, in.Passkey, "")
 		return err
 	}
 	if in.Password.Empty() {
@@ -283,7 +339,7 @@ func (l *Login) prepareProve(ctx context.Context, v *act.View, in *Proof) error 
 // session is no way to find it out. The view reads no more afterwards.
 func (l *Login) recall(ctx context.Context, v *act.View, password core.Secret, c *checked) (err error) {
 	me := v.Actor()
-	if err := wait(ctx, v, codeKey(me.ID)); err != nil {
+	if err := wait(ctx, v, codeKeys(me, "")...); err != nil {
 		return err
 	}
 	why, _, err := l.fill(ctx, v, me.ID, c)
@@ -308,21 +364,21 @@ func (l *Login) runProve(ctx context.Context, tx *act.Tx, in Proof) (Entered, er
 		return Entered{}, err
 	}
 	if standing.Has {
-		err = l.use(ctx, tx, in.Passkey, in.found)
+		err = l.use(ctx, tx, in.Passkey, in.found, "")
 	} else {
 		_, err = l.knew(ctx, tx, in.checked, "password")
 	}
 	if err != nil {
 		return Entered{}, err
 	}
-	token, err := proved(ctx, tx, &s, standing.Has)
+	token, err := l.proved(ctx, tx, &s, who, standing.Has)
 	return Entered{Session: s.ID, Token: token, Expires: s.Expires}, err
 }
 
 // knew looks again at a password that recall held, and counts a wrong one. It
 // waits once more, as use does.
 func (l *Login) knew(ctx context.Context, tx *act.Tx, c checked, field string) (who act.Actor, err error) {
-	if err := wait(ctx, &tx.View, codeKey(tx.Actor().ID)); err != nil {
+	if err := wait(ctx, &tx.View, codeKeys(tx.Actor(), "")...); err != nil {
 		return who, err
 	}
 	who, ok, err := l.holds(ctx, &tx.View, c)
@@ -335,7 +391,7 @@ func (l *Login) knew(ctx context.Context, tx *act.Tx, c checked, field string) (
 // forgotten counts a wrong password of somebody who is in already.
 func (l *Login) forgotten(ctx context.Context, tx *act.Tx, field string) error {
 	me := tx.Actor()
-	if err := countFailure(ctx, tx, codeKey(me.ID), networkKey(me.Address)); err != nil {
+	if err := countFailure(ctx, tx, append(codeKeys(me, ""), networkKey(me.Address))...); err != nil {
 		return err
 	}
 	if err := failCredential(ctx, tx, me.ID); err != nil {
@@ -354,8 +410,10 @@ type TokenOf struct {
 func (l *Login) link() act.Change[TokenOf, Entered] {
 	return act.Change[TokenOf, Entered]{
 		Name: "login.link", Doc: "Show the link that you were given when your second factors were reset.", Class: class, Roles: act.Entrant, Step: stepLink, Reveals: true,
-		Must: []string{"setup.used", "session.proved"}, May: []string{"throttle.counted"}, Serves: serves, Sample: TokenOf{core.NewSecret("0")}, Target: mine[TokenOf],
-		Prepare: func(ctx context.Context, v *act.View, _ *TokenOf) error { return wait(ctx, v, codeKey(v.Actor().ID)) },
+		Must: []string{"setup.used", "session.proved"}, May: append(l.ins(), "throttle.counted"), Serves: serves, Sample: TokenOf{core.NewSecret("0")}, Target: mine[TokenOf],
+		Prepare: func(ctx context.Context, v *act.View, _ *TokenOf) error {
+			return wait(ctx, v, codeKeys(v.Actor(), "")...)
+		},
 		Run: func(ctx context.Context, tx *act.Tx, in TokenOf) (Entered, error) {
 			s, who, err := l.proving(ctx, tx)
 			if err != nil {
@@ -366,7 +424,7 @@ func (l *Login) link() act.Change[TokenOf, Entered] {
 				err = errNoLink
 			}
 			if core.CodeOf(err) == core.NotFound && err != nil {
-				if err := countFailure(ctx, tx, codeKey(who.ID), networkKey(tx.Actor().Address)); err != nil {
+				if err := countFailure(ctx, tx, append(codeKeys(tx.Actor(), ""), networkKey(tx.Actor().Address))...); err != nil {
 					return Entered{}, err
 				}
 				return Entered{}, tx.Refuse(core.Faults{{Field: "token", Accepted: "is not that of your link"}}.Err())
@@ -378,7 +436,7 @@ func (l *Login) link() act.Change[TokenOf, Entered] {
 				return Entered{}, err
 			}
 			s.linked = true
-			token, err := proved(ctx, tx, &s, false)
+			token, err := l.proved(ctx, tx, &s, who, false)
 			if err != nil {
 				return Entered{}, err
 			}
@@ -425,7 +483,8 @@ func (l *Login) passkey() act.Change[Passkey, Entered] {
 	return act.Change[Passkey, Entered]{
 		Name: "login.passkey", Doc: "Log in with a passkey, without a password.", Class: class, Roles: act.Stranger, Reveals: true,
 		Must: []string{"session.started"}, Serves: []string{"2690:11.6", "2690:11.7"},
-		May:    append(append([]string{"session.ended", "throttle.cleared", "credential.cleared"}, deviceEvents...), l.Factors.Uses()...),
+		Wakes:  []string{"mail"},
+		May:    append(l.ins(), l.Factors.Uses()...),
 		Sample: Passkey{Passkey: "{}"}, Target: nowhere[Passkey],
 		Prepare: func(ctx context.Context, v *act.View, in *Passkey) (err error) {
 			if in.account, in.found, err = l.Factors.Arrive(ctx, v, in.Passkey); err != nil {
@@ -456,12 +515,9 @@ func (l *Login) runPasskey(ctx context.Context, tx *act.Tx, in Passkey) (Entered
 	if err := l.Factors.Use(ctx, tx, who.ID, in.found); err != nil {
 		return Entered{}, err
 	}
-	if err := cleared(ctx, tx, who.ID); err != nil {
-		return Entered{}, err
-	}
 	name, err := nameKey(ctx, &tx.View, who.Name)
 	if err == nil {
-		err = forgive(ctx, tx, name)
+		err = forgive(ctx, tx, name, factorKey(who.ID))
 	}
 	if err != nil {
 		return Entered{}, err

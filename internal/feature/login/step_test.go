@@ -194,7 +194,7 @@ func TestAWrongCodeCountsAndARightOneChangesTheToken(t *testing.T) {
 				t.Errorf("refused with %q", said)
 			}
 		}
-		if l := h.Last(); l.Outcome != "refused" || l.Actor.ID != a.ID || len(l.Events) != 1 || l.Events[0].Name != "throttle.counted" {
+		if l := h.Last(); l.Outcome != "refused" || l.Actor.ID != a.ID || len(l.Events) != 2 || l.Events[0].Name != "throttle.counted" || l.Events[1].Name != "credential.failed" {
 			t.Errorf("recorded as %+v", l)
 		}
 		at(h, token, "factor") // a wrong one changes nothing

@@ -22,14 +22,16 @@ const (
 )
 
 // How many failures are free: of one network with one name, of one network with
-// all names, which may be a whole office behind one address, and of a second
-// factor. NIST SP 800-63B-4 3.2.2 allows 100 in a row for one account in all: then
-// a name is locked until somebody resets it.
+// all names, which may be a whole office behind one address, and of codes. Letters
+// with a link are asked for so often at once, and so often a day. NIST SP 800-63B-4
+// 3.2.2 allows 100 failures in a row for one account in all: then a name or a second
+// factor is locked until somebody resets it.
 const (
 	freeTogether = 5
 	freeNetwork  = 20
 	freeCode     = 5
 	freeForgot   = 3
+	freeLetters  = 10
 	mostEver     = 100
 )
 
@@ -45,7 +47,8 @@ type burden struct {
 type key struct {
 	text string
 	free int
-	lock bool // it locks instead of waiting
+	lock string        // what who finds it locked is told; "": it does not lock, but waits
+	rest time.Duration // how long a failure counts after the wait it caused
 }
 
 // more adds a failure. A wait doubles from one minute up to the window, and ends
@@ -59,18 +62,14 @@ func (k key) more(b burden, now time.Time) burden {
 	over := b.failures - k.free
 	switch {
 	case over < 0:
-	case k.lock && b.failures >= mostEver:
+	case k.lock != "" && b.failures >= mostEver:
 		b.until = now.Add(forever)
-	case k.lock:
+	case k.lock != "":
 		b.until = now.Add(lockTime)
 	default:
 		b.until = now.Add(min(time.Minute<<min(over, 10), window))
 	}
-	rest := window
-	if k.lock {
-		rest = lockTime
-	}
-	b.kept = b.until.Add(rest)
+	b.kept = b.until.Add(k.rest)
 	return b
 }
 
@@ -87,8 +86,15 @@ const saltKey = "salt"
 func bucketOf(salt int, login string, failures int) key {
 	sum := sha256.Sum256(fmt.Appendf(nil, "name\x00%d\x00%s", salt, fold(login)))
 	n := (uint32(sum[0])<<16 | uint32(sum[1])<<8 | uint32(sum[2])) >> (24 - buckets)
-	return key{fmt.Sprintf("name %05x", n), failures, true}
+	return key{fmt.Sprintf("name %05x", n), failures, lockedName, lockTime}
 }
+
+// What who finds something locked is told.
+const (
+	lockedName    = "the password of this log-in name is locked after too many failed attempts; use a passkey, a browser from which you logged in before, or a link for a new password"
+	lockedFactor  = "codes of this account are locked after 100 wrong ones in a row; use a passkey or a browser from which you logged in before, or have whoever manages your account reset your second factors"
+	lockedLetters = "enough letters were asked for today; try again tomorrow, or ask whoever made your account for a link"
+)
 
 // nameKey is bucketOf under the limits of now. Before the first failure there is no
 // salt, and nothing in any bucket.
@@ -114,13 +120,39 @@ func season(ctx context.Context, tx *act.Tx) error {
 
 func togetherKey(address, login string) key {
 	sum := sha256.Sum256([]byte(fold(login) + "\x00" + network(address)))
-	return key{"together " + hex.EncodeToString(sum[:16]), freeTogether, false}
+	return key{"together " + hex.EncodeToString(sum[:16]), freeTogether, "", window}
 }
 
-func networkKey(address string) key { return key{"network " + network(address), freeNetwork, false} }
+func networkKey(address string) key {
+	return key{"network " + network(address), freeNetwork, "", window}
+}
 
-// codeKey is that of the second factor of an account.
-func codeKey(account string) key { return key{"code " + account, freeCode, false} }
+// letterKeys are those of a name for which a letter is asked.
+func letterKeys(login string) []key {
+	k := togetherKey("forgot", login)
+	k.free = freeForgot
+	return []key{k, {"letters " + k.text, freeLetters, lockedLetters, lockTime}}
+}
+
+// factorKey is that of all codes of an account from where nothing is known. It
+// counts until one is right.
+func factorKey(account string) key {
+	return key{"factor " + account, mostEver, lockedFactor, forever}
+}
+
+// codeKeys are those of a code, or a password, that somebody shows who is in or
+// half in. Who stands before the last step from a known device, or is in already,
+// waits for his own failures alone: a stranger who knows the password cannot keep
+// him out.
+func codeKeys(a act.Actor, device string) []key {
+	switch {
+	case a.Step != stepFactor && a.Step != stepLink:
+		return []key{{"code " + a.Session, freeCode, "", window}}
+	case device != "":
+		return []key{{"code " + device, freeCode, "", window}}
+	}
+	return []key{{"code " + a.ID + " " + network(a.Address), freeCode, "", window}, factorKey(a.ID)}
+}
 
 // passwordKeys are those of an attempt with a name and a password. From a known
 // device only its own failures count.
@@ -151,18 +183,20 @@ func fold(login string) string { return strings.ToLower(strings.TrimSpace(login)
 // wait returns core.Throttled while one of the keys has to wait.
 func wait(ctx context.Context, v *act.View, keys ...key) error {
 	var longest time.Duration
-	locked := false
+	locked := ""
 	for _, k := range keys {
 		b, err := burdenOf(ctx, v, k.text)
 		if err != nil {
 			return err
 		}
 		left := b.until.Sub(v.Now())
-		longest, locked = max(longest, left), locked || k.lock && left > 0
+		if longest = max(longest, left); left > 0 && k.lock != "" {
+			locked = k.lock
+		}
 	}
 	switch {
-	case locked:
-		return core.Errorf(core.Throttled, "the password of this log-in name is locked after too many failed attempts; use a passkey, a browser from which you logged in before, or a link for a new password")
+	case locked != "":
+		return core.Errorf(core.Throttled, "%s", locked)
 	case longest > 0:
 		return core.Errorf(core.Throttled, "too many failed attempts; try again in %s", inWords(longest))
 	}

@@ -48,7 +48,7 @@ func TestNamesFillAllBucketsWhateverTheSalt(t *testing.T) {
 		seen := map[string]bool{}
 		for i := range 500 {
 			k := bucketOf(salt, "name"+time.Duration(i).String(), 10)
-			if len(k.text) != len("name 00000") || !k.lock || k.free != 10 {
+			if len(k.text) != len("name 00000") || k.lock == "" || k.free != 10 {
 				t.Fatalf("a key is %+v", k)
 			}
 			seen[k.text] = true

@@ -14,6 +14,8 @@ ALTER TABLE login_credential ADD COLUMN weak TEXT NOT NULL DEFAULT '';
 
 -- Until when a row counts.
 ALTER TABLE login_throttle ADD COLUMN kept BIGINT NOT NULL DEFAULT 0;
+DROP INDEX login_throttle_until;
+CREATE INDEX login_throttle_kept ON login_throttle (kept);
 
 -- A browser from which somebody got in before. Failures are those of log-ins
 -- that showed its token.
