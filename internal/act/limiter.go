@@ -9,12 +9,14 @@ import (
 )
 
 // limiter keeps strangers from filling the log: the first failures of a
-// network in a minute are exact records, the rest is one record with a count,
-// the first and the last time (SPEC L1). Only the bus's callers and its loop
-// use it; memory is bounded by maxNetworks.
+// network in a minute are exact records, and so many of all networks together;
+// the rest is one record with a count, the first and the last time (SPEC L1).
+// Only the bus's callers and its loop use it; memory is bounded by maxNetworks.
 type limiter struct {
 	mu     sync.Mutex
 	counts map[crowd]*tally
+	minute int64 // for which written counts
+	exacts int   // exact records of that minute
 }
 
 // crowd is who fails alike: network, minute and kind of failure.
@@ -32,6 +34,7 @@ type tally struct {
 
 const (
 	exactPerMinute = 20
+	exactOfAll     = 300
 	maxNetworks    = 4096
 )
 
@@ -53,7 +56,7 @@ func (l *limiter) exact(e *ledger.Entry, now time.Time) bool {
 		l.counts[key] = t
 	}
 	t.seen++
-	if t.seen <= exactPerMinute && key.network != "" {
+	if t.seen <= exactPerMinute && key.network != "" && l.room(key.minute) {
 		return true
 	}
 	if t.entry == nil {
@@ -63,6 +66,15 @@ func (l *limiter) exact(e *ledger.Entry, now time.Time) bool {
 	t.entry.Time = now
 	t.entry.Count++
 	return false
+}
+
+// room takes one of the exact records that all networks have together in a minute.
+func (l *limiter) room(minute int64) bool {
+	if minute != l.minute {
+		l.minute, l.exacts = minute, 0
+	}
+	l.exacts++
+	return l.exacts <= exactOfAll
 }
 
 // due returns the counts of minutes that are over and forgets them; a zero

@@ -82,7 +82,7 @@ var settings = map[string]func(w *world, s *setting){
 	},
 	"login.link": func(w *world, s *setting) {
 		s.by = w.guest()
-		s.in = map[string]any{"token": tokenOf(revealed(w.must(console, "factor.reset", map[string]any{"account": s.by.ID}).Output, "Link"))}
+		s.in = map[string]any{"token": tokenOf(revealed(w.must(console, "factor.reset", map[string]any{"account": s.by.ID, "how": "called back"}).Output, "Link"))}
 		s.by.cookie, _ = w.session(s.by)
 		s.by.Actor = w.inside(s.by.cookie)
 	},

@@ -83,8 +83,8 @@ func (f *features) doors(h *House) {
 		Accounts: f.accounts, Hasher: h.Keeper, Policy: f.passwords, Factors: second{f.factors}, Notices: f.notices,
 		Admit: f.access.Admit, Mails: mails, Report: (&failures{to: h.PanelLog}).write,
 	})
-	f.factors.Join(f.login)
-	f.tokens = token.New(token.Ports{Accounts: f.accounts, Sessions: f.login, Notices: f.notices, Actions: h.action, Object: h.object})
+	f.tokens = token.New(token.Ports{Accounts: f.accounts, Sessions: f.login, Notices: f.notices, Factors: f.factors, Actions: h.action, Object: h.object})
+	f.factors.Join(f.login, f.tokens)
 	f.secrets = secret.New(keys{h.Keeper}, secret.Holder{Purpose: string(keeper.TOTP), Reseal: f.factors.Reseal})
 }
 

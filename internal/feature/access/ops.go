@@ -121,7 +121,11 @@ func mine(tx *act.Tx) (Entry, error) {
 
 // change writes a new policy, unless it shuts out who makes it.
 func (a *Access) change(ctx context.Context, tx *act.Tx, p policy, force bool, fields ...act.Field) error {
-	if err := shutsOut(tx.Actor(), p); err != nil && !force {
+	err := shutsOut(tx.Actor(), p)
+	if err == nil && p.mode == Only && len(p.list("")) == 0 {
+		err = core.Errorf(core.Conflict, "the list is empty: no administrator would get in any more but at the server's own command line; add a network first, or force it")
+	}
+	if err != nil && !force {
 		return err
 	}
 	if err := write(ctx, tx, p); err != nil {
@@ -354,8 +358,8 @@ type Trial struct {
 }
 
 const (
-	trialDays = 90 // as long as the log keeps addresses
-	mostTried = 50_000
+	trialDays = 90     // as long as the log keeps addresses
+	mostTried = 50_000 // log-ins of whomever: it bounds the work
 )
 
 // try holds the log-ins of the last 90 days against lists that might be.
@@ -415,12 +419,12 @@ func (t *trial) judge(ctx context.Context, v *act.View, accounts Accounts, accou
 		}
 		t.who[account] = who
 	}
+	if t.looked++; t.looked >= mostTried {
+		t.All, t.Since = false, at
+	}
 	from, err := netip.ParseAddr(address)
 	if who.Role&concerned == 0 || err != nil {
 		return nil
-	}
-	if t.looked++; t.looked >= mostTried {
-		t.All, t.Since = false, at
 	}
 	if admits(t.Mode, t.set, from) {
 		t.Admitted++

@@ -219,13 +219,13 @@ func TestAdmissionIsWhatTheListsSay(t *testing.T) {
 				for _, r := range lists[mode] {
 					file += "\n" + r.text
 				}
-				call(t, h, "access.load", input{"file": file, "list": mode, "replace": true})
+				call(t, h, "access.load", input{"file": file, "list": mode, "replace": true, "force": true})
 			}
 			mode := rapid.SampledFrom([]string{access.AllBut, access.Only}).Draw(t, "mode")
-			call(t, h, "access.mode", input{"mode": mode})
+			call(t, h, "access.mode", input{"mode": mode, "force": true})
 			if n := len(lists[mode]); n > 0 {
 				gone := lists[mode][rapid.IntRange(0, n-1).Draw(t, "gone")]
-				call(t, h, "access.remove", input{"networks": gone.text})
+				call(t, h, "access.remove", input{"networks": gone.text, "force": true})
 				lists[mode] = without(lists[mode], gone)
 			}
 			addresses := rapid.SliceOfN(near, 1, 20).Draw(t, "addresses")

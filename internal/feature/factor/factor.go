@@ -45,6 +45,12 @@ type Door interface {
 	Enrols() []string
 }
 
+// Tokens are the API tokens of accounts. Ends and End close what is open for one.
+type Tokens interface {
+	Ends() []string
+	End(ctx context.Context, tx *act.Tx, account string, forever bool) error
+}
+
 // Codes is what factors need of the keeper.
 type Codes interface {
 	NewTOTP(ctx context.Context, ad []byte) (sealed []byte, seed core.Secret, err error)
@@ -92,14 +98,15 @@ type Ports struct {
 // Factors is the feature.
 type Factors struct {
 	Ports
-	door Door
+	door   Door
+	tokens Tokens
 }
 
 // New makes the feature. Join comes before Feature.
 func New(p Ports) *Factors { return &Factors{Ports: p} }
 
-// Join says which feature lets people in.
-func (f *Factors) Join(d Door) { f.door = d }
+// Join says which feature lets people in, and which programs.
+func (f *Factors) Join(d Door, t Tokens) { f.door, f.tokens = d, t }
 
 //go:embed sql
 var migrations embed.FS
@@ -261,6 +268,12 @@ func (f *Factors) Standing(ctx context.Context, v *act.View, who act.Actor) (s S
 	s.Due = rule.due(made)
 	s.Needed = s.Reset && !s.Has || !v.Now().Before(s.Due)
 	return s, err
+}
+
+// Lacks reports whether an account must have a second factor now and has none.
+func (f *Factors) Lacks(ctx context.Context, v *act.View, who act.Actor) (bool, error) {
+	s, err := f.Standing(ctx, v, who)
+	return s.Needed && !s.Has, err
 }
 
 // rule is the rule in force for a role.

@@ -215,7 +215,7 @@ func TestADeletedAccountLeavesNoFactor(t *testing.T) {
 		h.Must(root, "account.delete", input{"account": "shop"})
 		gone := h.Create(root, "gone", "customer", "provider")
 		h.Arm(gone)
-		h.Must(root, "factor.reset", input{"account": "gone"})
+		h.Must(root, "factor.reset", input{"account": "gone", "how": "called back"})
 		if h.Count("factor_reset") != 1 {
 			t.Error("the reset is not noted")
 		}

@@ -448,9 +448,17 @@ func (f *Factors) renew() act.Change[Nothing, Recovery] {
 	}
 }
 
-// Account is the input of factor.reset.
-type Account struct {
+// Reset is the input of factor.reset.
+type Reset struct {
 	Account string `json:"account" cli:"arg" rule:"required,max=254" doc:"id or log-in name of the account"`
+	How     string `json:"how" rule:"required,min=5,max=400" doc:"how you made sure that it is he who asks: called back, seen in person; it goes on record, and he reads it"`
+}
+
+// Validate holds the rules beyond the tags: blanks say nothing.
+func (r *Reset) Validate(f *core.Faults) {
+	if r.How = strings.TrimSpace(r.How); len(r.How) < 5 {
+		f.Add("how", "", "must have at least 5 characters")
+	}
 }
 
 // Link is the output of factor.reset: shown once, to be handed to the person.
@@ -461,14 +469,16 @@ type Link struct {
 }
 
 // reset never opens an account to its password alone: the person needs the link
-// too, and is told (SPEC A5).
-func (f *Factors) reset() act.Change[Account, Link] {
-	return act.Change[Account, Link]{
+// too, and is told (SPEC A5). How he was recognised is on record (NIST SP 800-63B-4
+// 4.2: recovery by a person is as sure as that). API tokens go too: whoever lost
+// his phone may have lost more.
+func (f *Factors) reset() act.Change[Reset, Link] {
+	return act.Change[Reset, Link]{
 		Name: "factor.reset", Doc: "Remove all second factors of an account; with the link you get, its owner sets up a new one.", Class: class,
 		Roles: act.Staff, Proof: proof15, Confirm: true, Reveals: true, Must: []string{"factor.reset"}, Wakes: []string{"mail"},
-		May:    append(append(append(f.Ends(), f.door.Ends()...), f.door.Enrols()...), f.Notices.Tells()...),
-		Serves: serves, Sample: Account{"a_0123456789abcdefghjkmnpqrs"},
-		Target: func(ctx context.Context, v *act.View, in *Account) (core.Ref, error) {
+		May:    slices.Concat(f.Ends(), f.door.Ends(), f.tokens.Ends(), f.door.Enrols(), f.Notices.Tells()),
+		Serves: serves, Sample: Reset{"a_0123456789abcdefghjkmnpqrs", "called back at the number we have"},
+		Target: func(ctx context.Context, v *act.View, in *Reset) (core.Ref, error) {
 			id, err := f.Accounts.Resolve(ctx, v, in.Account)
 			in.Account = id
 			return core.Ref{Kind: "account", ID: id}, err
@@ -477,7 +487,7 @@ func (f *Factors) reset() act.Change[Account, Link] {
 	}
 }
 
-func (f *Factors) runReset(ctx context.Context, tx *act.Tx, in Account) (Link, error) {
+func (f *Factors) runReset(ctx context.Context, tx *act.Tx, in Reset) (Link, error) {
 	if in.Account == tx.Actor().ID {
 		return Link{}, core.Errorf(core.Denied, "your own factors are changed one by one; somebody else resets them when you lost them all")
 	}
@@ -495,14 +505,17 @@ func (f *Factors) runReset(ctx context.Context, tx *act.Tx, in Account) (Link, e
 		err = f.door.End(ctx, tx, in.Account, false)
 	}
 	if err == nil {
+		err = f.tokens.End(ctx, tx, in.Account, true)
+	}
+	if err == nil {
 		err = writeReset(ctx, tx, in.Account)
 	}
 	if err == nil {
-		err = tx.Record(ctx, "factor.reset", core.Ref{Kind: "factor", ID: in.Account})
+		err = tx.Record(ctx, "factor.reset", core.Ref{Kind: "factor", ID: in.Account}, act.Field{Name: "how", New: &in.How})
 	}
 	if err == nil {
 		err = f.Notices.Tell(ctx, tx, in.Account, "Your second factors were reset",
-			"All second factors of your account were removed by "+by(tx.Actor())+". Until you set up a new one, nobody gets in without the link that was handed out. If you did not ask for this, tell your administrator at once.")
+			"All second factors and API tokens of your account were removed by "+by(tx.Actor())+". How it was made sure that you asked: "+in.How+". Until you set up a new one, nobody gets in without the link that was handed out. If you did not ask for this, tell your administrator at once.")
 	}
 	if err != nil {
 		return Link{}, err

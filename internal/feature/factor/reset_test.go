@@ -17,7 +17,7 @@ import (
 // reset resets an account's factors and returns the token of the link.
 func reset(h *house, by act.Actor, account string) string {
 	h.T.Helper()
-	link := h.Must(by, "factor.reset", input{"account": account}).Output.(factor.Link)
+	link := h.Must(by, "factor.reset", input{"account": account, "how": "called back"}).Output.(factor.Link)
 	_, token, found := strings.Cut(link.Link, "#token=")
 	if !found || token == "" || link.Expires.Sub(h.Clock()) > 30*time.Minute {
 		h.T.Fatalf("the link is %+v", link)
@@ -47,11 +47,11 @@ func TestWhoMayResetWhoseFactors(t *testing.T) {
 			{"root", "root", core.Denied}, {"agency", "agency", core.Denied}, {"agency", "other", core.NotFound}, {"agency", "root", core.NotFound},
 			{"other", "shop", core.NotFound}, {"shop", "shop", core.Denied}, {"auditor", "shop", core.Denied}, {"auditor", "auditor", core.Denied},
 		} {
-			h.Refused(c.code, who[c.by], "factor.reset", input{"account": who[c.whom].ID})
+			h.Refused(c.code, who[c.by], "factor.reset", input{"account": who[c.whom].ID, "how": "called back"})
 		}
 		stale := who["agency"]
 		stale.Proof = h.Clock().Add(-16 * time.Minute)
-		h.Refused(core.Unproved, stale, "factor.reset", input{"account": "shop"})
+		h.Refused(core.Unproved, stale, "factor.reset", input{"account": "shop", "how": "called back"})
 		if n := h.Count("factor_reset"); n != 0 {
 			t.Fatalf("%d accounts were reset", n)
 		}
@@ -63,7 +63,7 @@ func TestWhoMayResetWhoseFactors(t *testing.T) {
 		}
 		reset(h, who["second"], "shop") // once more: for another link
 		h.Account(primary, "bare", "customer", "provider")
-		h.Refused(core.Conflict, primary, "factor.reset", input{"account": "bare"})
+		h.Refused(core.Conflict, primary, "factor.reset", input{"account": "bare", "how": "called back"})
 	})
 }
 
@@ -73,7 +73,7 @@ func TestAResetTakesAllFactorsEndsSessionsAndTellsTheOwner(t *testing.T) {
 		token := sessionOf(h.Must(entrant(h, "shop"), "login.factor", input{"code": h.Code(seed)}))
 		half := h.Token("shop", good)
 		h.Mails = true
-		r := h.Must(root, "factor.reset", input{"account": "shop"})
+		r := h.Must(root, "factor.reset", input{"account": "shop", "how": "called back"})
 		for _, event := range []string{"totp.removed", "passkey.removed", "recovery.removed", "session.ended", "factor.reset", "notice.told", "letter.queued"} {
 			if !slices.ContainsFunc(r.Changes, func(e ledger.Event) bool { return e.Name == event }) {
 				t.Errorf("%s is not on record", event)

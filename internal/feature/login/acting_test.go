@@ -219,8 +219,8 @@ func TestAnAdministratorActsOnlyFromWhereHeMay(t *testing.T) {
 		me := h.Init()
 		h.Create(me, "shop", "customer", "provider")
 		a := h.Inside(acts(h, me, "shop"))
+		h.Must(root, "access.add", input{"networks": "198.51.100.0/24", "list": "only-listed"})
 		h.Must(root, "access.mode", input{"mode": "only-listed"})
-		h.Must(root, "access.add", input{"networks": "198.51.100.0/24"})
 		h.Refused(core.Denied, a, "session.list", nil)
 		a.Address, a.By.Address = "198.51.100.7", "198.51.100.7"
 		h.Must(a, "session.list", nil)

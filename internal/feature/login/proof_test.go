@@ -20,7 +20,7 @@ func sensitive(shop string) map[string]input {
 		"login.invite": {"account": shop}, "session.act": {"account": shop, "why": "he asked for it"}, "session.purge": {},
 		"limits.set":   {"failures": 8, "admin_idle": 20, "admin_total": 480, "reseller_idle": 30, "reseller_total": 720, "customer_idle": 60, "customer_total": 1440},
 		"token.create": {"name": "x", "scope": []string{"read"}, "expires_in": 1}, "password.policy.set": {"level": "very strong"},
-		"factor.reset": {"account": shop}, "totp.begin": {}, "totp.remove": {}, "passkey.add": {"name": "x", "response": "x"}, "recovery.renew": {},
+		"factor.reset": {"account": shop, "how": "called back"}, "totp.begin": {}, "totp.remove": {}, "passkey.add": {"name": "x", "response": "x"}, "recovery.renew": {},
 		"mfa.set": {"group": "customers", "required": true}, "access.mode": {"mode": "only-listed", "add_me": true}, "access.add": {"networks": "192.0.2.0/24"},
 	}
 }

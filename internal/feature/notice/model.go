@@ -57,6 +57,8 @@ const (
 	mostKept = 100            // notices of one account; the oldest gives way
 	lifetime = 24 * time.Hour // a letter that could not be sent for so long is dropped
 	mostDue  = 50             // letters that are taken at once
+
+	mostPosted = 5 // notices of one account and subject that go out by mail in a day
 )
 
 // pause is how long a letter waits after a failure: a minute, doubled each

@@ -3,6 +3,8 @@ package notice
 import (
 	"context"
 	"embed"
+	"slices"
+	"time"
 
 	"hostward/internal/act"
 	"hostward/internal/core"
@@ -12,6 +14,8 @@ import (
 type Accounts interface {
 	// Owner returns the tenant that owns the account.
 	Owner(ctx context.Context, v *act.View, id string) (string, error)
+	// Address returns the account's e-mail address, "" for none.
+	Address(ctx context.Context, v *act.View, id string) (string, error)
 }
 
 // Notices is the feature. Mails reports whether the server may send mail.
@@ -67,33 +71,63 @@ func (n *Notices) Tell(ctx context.Context, tx *act.Tx, account, subject, text s
 // TellAt is Tell, with a letter to a second address: the one that was the
 // account's until now.
 func (n *Notices) TellAt(ctx context.Context, tx *act.Tx, account, address, subject, text string) error {
-	id, err := n.tell(ctx, tx, account, subject, text)
-	if err != nil || address == "" || !n.mails() {
+	x, err := n.tell(ctx, tx, account, subject, text)
+	if err != nil || address == "" {
 		return err
 	}
-	return queue(ctx, tx, Letter{Account: account, About: id, Address: address})
+	if may, err := n.posts(ctx, &tx.View, x); err != nil || !may {
+		return err
+	}
+	return queue(ctx, tx, Letter{Account: account, About: x.ID, Address: address})
 }
 
-func (n *Notices) tell(ctx context.Context, tx *act.Tx, account, subject, text string) (string, error) {
+func (n *Notices) tell(ctx context.Context, tx *act.Tx, account, subject, text string) (Notice, error) {
 	if err := room(ctx, tx, account); err != nil {
-		return "", err
+		return Notice{}, err
 	}
 	x := Notice{ID: core.NewID("n"), Account: account, Subject: subject, Text: text, Made: tx.Now()}
 	if err := insert(ctx, tx, x); err != nil {
-		return "", err
+		return x, err
 	}
 	err := tx.Record(ctx, "notice.told", x.ref(), act.Field{Name: "account", New: &account}, act.Field{Name: "subject", New: &subject})
-	if err != nil || !n.mails() {
-		return x.ID, err
+	if err != nil {
+		return x, err
 	}
-	return x.ID, queue(ctx, tx, Letter{Account: account, About: x.ID})
+	address, err := n.accounts.Address(ctx, &tx.View, account)
+	if err != nil || address == "" {
+		return x, err
+	}
+	if may, err := n.posts(ctx, &tx.View, x); err != nil || !may {
+		return x, err
+	}
+	return x, queue(ctx, tx, Letter{Account: account, About: x.ID})
 }
 
-// room drops the oldest notices of somebody who has too many.
+// posts reports whether a notice goes out by mail too. Of one subject few do in a
+// day, so that nobody's mailbox is filled from here; counting by subject, one that
+// somebody provokes hides no other.
+func (n *Notices) posts(ctx context.Context, v *act.View, x Notice) (bool, error) {
+	if !n.mails() {
+		return false, nil
+	}
+	many, err := since(ctx, v, x.Account, x.Subject, v.Now().Add(-24*time.Hour))
+	return many <= mostPosted, err
+}
+
+// room drops notices of somebody who has too many: the oldest of those that he has
+// seen, and when there are none the oldest.
 func room(ctx context.Context, tx *act.Tx, account string) error {
 	list, err := of(ctx, &tx.View, account)
-	for ; err == nil && len(list) >= mostKept; list = list[:len(list)-1] {
-		err = drop(ctx, tx, list[len(list)-1])
+	for err == nil && len(list) >= mostKept {
+		i := len(list) - 1
+		for j := i; j >= 0; j-- {
+			if !list[j].Seen.IsZero() {
+				i = j
+				break
+			}
+		}
+		err = drop(ctx, tx, list[i])
+		list = slices.Delete(list, i, i+1)
 	}
 	return err
 }

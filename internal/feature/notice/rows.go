@@ -2,6 +2,7 @@ package notice
 
 import (
 	"context"
+	"time"
 
 	"hostward/internal/act"
 	"hostward/internal/core"
@@ -36,6 +37,12 @@ func of(ctx context.Context, v *act.View, account string) ([]Notice, error) {
 	list := []Notice{}
 	err := v.Each(ctx, `SELECT id, account, subject, text, made, seen FROM notice WHERE account = $1 ORDER BY made DESC, id`, []any{account}, notices(&list))
 	return list, err
+}
+
+// since counts the notices of an account with a subject.
+func since(ctx context.Context, v *act.View, account, subject string, from time.Time) (n int, err error) {
+	_, err = v.Get(ctx, `SELECT count(*) FROM notice WHERE account = $1 AND subject = $2 AND made > $3`, []any{account, subject, core.Micros(from)}, &n)
+	return n, err
 }
 
 func insert(ctx context.Context, tx *act.Tx, n Notice) error {

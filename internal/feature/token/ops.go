@@ -44,11 +44,19 @@ type Notices interface {
 	Tells() []string
 }
 
+// Factors are second factors.
+type Factors interface {
+	// Lacks reports whether an account must have a second factor now and has none:
+	// then it does not get in, and neither do its programs.
+	Lacks(ctx context.Context, v *act.View, who act.Actor) (bool, error)
+}
+
 // Ports are what the feature is joined with; none may be nil.
 type Ports struct {
 	Accounts Accounts
 	Sessions Sessions
 	Notices  Notices
+	Factors  Factors
 	// Actions reports whether a scope's action names at least one operation.
 	Actions func(action string) bool
 	// Object returns the object that somebody means by "zone:example.org", when an
@@ -369,6 +377,9 @@ func (t *Tokens) resolve() act.Query[Bearer, Resolved] {
 			if err != nil || !open {
 				return Resolved{}, err
 			}
+			if lacks, err := t.Factors.Lacks(ctx, v, who); err != nil || lacks {
+				return Resolved{}, err
+			}
 			who.Session, who.Door, who.Grants = x.ID, "rest", x.grants()
 			return Resolved{Found: true, Actor: who, Note: x.due(v.Now()), Away: !x.from(in.Address)}, nil
 		},
@@ -410,7 +421,7 @@ func (t *Tokens) Bearer(ctx context.Context, b *act.Bus, token core.Secret, addr
 		}
 	}
 	if !r.Found || r.Away {
-		return r.Actor, core.Errorf(core.Unauthenticated, "the token is not valid: it ended, was revoked, does not work from here, or never was")
+		return r.Actor, core.Errorf(core.Unauthenticated, "the token is not valid: it ended, was revoked, does not work from here, its owner must set up a second factor first, or it never was")
 	}
 	if r.Note {
 		_, _, _ = t.note().Call(ctx, b, job, One{r.Actor.Session})

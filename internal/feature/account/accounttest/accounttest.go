@@ -152,8 +152,7 @@ func (h *House) join(k keeper.Keeper) {
 	})
 	h.Logins = login.New(login.Ports{Accounts: h.Accounts, Hasher: counting{k, h}, Policy: h.Passwords, Factors: second{h.Factors}, Notices: h.Notices,
 		Admit: h.Access.Admit, Mails: mails, Report: h.report})
-	h.Factors.Join(h.Logins)
-	h.Tokens = token.New(token.Ports{Accounts: h.Accounts, Sessions: h.Logins, Notices: h.Notices,
+	h.Tokens = token.New(token.Ports{Accounts: h.Accounts, Sessions: h.Logins, Notices: h.Notices, Factors: h.Factors,
 		Actions: func(action string) bool {
 			_, ok := h.Registry.Op(action)
 			return ok || action == "*" || action == "read" || strings.HasSuffix(action, ".*")
@@ -163,6 +162,7 @@ func (h *House) join(k keeper.Keeper) {
 			id, err := h.Accounts.Resolve(ctx, v, word)
 			return core.Ref{Kind: "account", ID: id}, err
 		}})
+	h.Factors.Join(h.Logins, h.Tokens)
 	h.Accounts.Join([]account.Way{h.Logins, h.Tokens, h.Factors, h.Notices}, []account.Holding{h}, h.Notices)
 }
 
