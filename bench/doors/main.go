@@ -14,7 +14,7 @@ import (
 
 var (
 	networks = flag.Int("networks", 100_000, "networks to look an address up in")
-	tries    = flag.Int("tries", 1000, "failed log-ins of each kind whose time is compared")
+	tries    = flag.Int("tries", 400, "failed log-ins of each kind whose time is compared")
 	attempts = flag.Int("attempts", 1_000_000, "log-ins of the flood")
 	sources  = flag.Int("sources", 100, "networks that the flood comes from")
 	dir      = flag.String("dir", "", "folder on the disk to measure; default: a temporary one")
