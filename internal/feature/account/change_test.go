@@ -58,7 +58,7 @@ func TestAChangedAddressIsToldToBoth(t *testing.T) {
 		change(p.shop, "first@shop.example", "")
 		change(p.agency, "second@shop.example", "", "first@shop.example")
 		change(p.agency, "second@shop.example") // the same again
-		change(p.primary, "-", "", "second@shop.example")
+		change(p.primary, "-", "second@shop.example")
 		p.Must(p.shop, "account.update", input{"account": p.shop.ID, "name": "The shop"})
 		if got := sent(h); len(got) != 0 {
 			t.Errorf("a new name is told to %v", got)

@@ -72,9 +72,11 @@ func TestAResetTakesAllFactorsEndsSessionsAndTellsTheOwner(t *testing.T) {
 		addKey(h, shop, "key")
 		token := sessionOf(h.Must(entrant(h, "shop"), "login.factor", input{"code": h.Code(seed)}))
 		half := h.Token("shop", good)
+		h.Must(root, "account.update", input{"account": "shop", "email": "shop@example.org"})
+		h.Must(root, "token.create", input{"account": "shop", "name": "backup", "scope": []string{"read"}, "expires_in": 30})
 		h.Mails = true
 		r := h.Must(root, "factor.reset", input{"account": "shop", "how": "called back"})
-		for _, event := range []string{"totp.removed", "passkey.removed", "recovery.removed", "session.ended", "factor.reset", "notice.told", "letter.queued"} {
+		for _, event := range []string{"totp.removed", "passkey.removed", "recovery.removed", "session.ended", "token.revoked", "factor.reset", "notice.told", "letter.queued"} {
 			if !slices.ContainsFunc(r.Changes, func(e ledger.Event) bool { return e.Name == event }) {
 				t.Errorf("%s is not on record", event)
 			}

@@ -364,3 +364,19 @@ func TestATokenLivesAsLongAsItOpens(t *testing.T) {
 		}
 	})
 }
+
+// TestNoProgramActsForWhoMustHaveAFactorAndHasNone: neither does he.
+func TestNoProgramActsForWhoMustHaveAFactorAndHasNone(t *testing.T) {
+	accounttest.Each(t, func(t *testing.T, h *house) {
+		h.Primary()
+		h.Account(accounttest.Root(), "shop", "customer", "provider")
+		x := made(h, accounttest.Root(), input{"account": "shop"})
+		program(h, x)
+		h.Must(accounttest.Root(), "mfa.set", input{"group": "customers", "required": true})
+		if _, err := bearer(h, core.NewSecret(x.Token)); core.CodeOf(err) != core.Unauthenticated || err == nil {
+			t.Errorf("his token: %v", err)
+		}
+		h.Must(accounttest.Root(), "mfa.set", input{"group": "customers", "required": false})
+		program(h, x)
+	})
+}
