@@ -121,9 +121,8 @@ func report(kinds []*kind) {
 // much in rank (Mann and Whitney 1947; normal approximation with ties).
 func mannWhitney(a, b []float64) float64 {
 	type ranked struct {
-		x    float64
-		of   int
-		rank float64
+		x  float64
+		of int
 	}
 	var all []ranked
 	for _, x := range a {

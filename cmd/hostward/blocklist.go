@@ -53,7 +53,7 @@ func importList(ctx context.Context, say io.Writer, data, path string, least int
 		return "", err
 	}
 	draft := filepath.Join(dir, "draft.fuse")
-	defer os.Remove(draft)
+	defer func() { _ = os.Remove(draft) }() // it is gone when all went well
 	p := &progress{say: say}
 	info, err := breach.Build(ctx, in, draft, breach.Options{Least: least, Size: size, Progress: p.tell})
 	if err != nil {

@@ -367,7 +367,7 @@ func TestADisguiseIsForItsUseAndItsKey(t *testing.T) {
 		}
 		return string(b)
 	}
-	if of(k, "name", "anna") != of(k, "name", "anna") {
+	if once, again := of(k, "name", "anna"), of(k, "name", "anna"); once != again {
 		t.Error("it is another each time")
 	}
 	for _, different := range []string{of(k, "name", "berta"), of(k, "network", "anna"), of(other, "name", "anna")} {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -57,11 +58,8 @@ func plain(r rune) rune {
 	if r <= unicode.MaxASCII {
 		return unicode.ToLower(r)
 	}
-	for _, first := range norm.NFKD.String(string(r)) {
-		if first <= unicode.MaxASCII {
-			return unicode.ToLower(first)
-		}
-		break
+	if first, _ := utf8.DecodeRuneInString(norm.NFKD.String(string(r))); first <= unicode.MaxASCII {
+		return unicode.ToLower(first)
 	}
 	return unicode.ToLower(r)
 }

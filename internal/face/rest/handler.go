@@ -104,7 +104,7 @@ func (x *exchange) rescue() {
 	if p == nil {
 		return
 	}
-	if p == http.ErrAbortHandler || x.w.Header().Get("Content-Type") != "" {
+	if err, _ := p.(error); errors.Is(err, http.ErrAbortHandler) || x.w.Header().Get("Content-Type") != "" {
 		panic(p)
 	}
 	x.h.Log.Error("a call failed", "op", x.call.Op, "panic", p, "stack", string(debug.Stack()))

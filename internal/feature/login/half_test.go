@@ -121,9 +121,9 @@ func TestALetterEndsNoLinkThatSomebodyMade(t *testing.T) {
 func TestUnusualLogInsAreTold(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		h.Primary()
-		shop := h.Create(root, "shop", "customer", "provider")
+		h.Create(root, "shop", "customer", "provider")
 		h.Pass(2 * time.Hour)
-		shop = h.As("shop")
+		shop := h.As("shop")
 		before := len(subjects(h, shop))
 		for range 3 {
 			h.Refused(core.Unauthenticated, accounttest.Stranger("203.0.113.9"), "login.enter", input{"login": "shop", "password": wrong})
