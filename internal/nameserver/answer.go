@@ -3,8 +3,6 @@ package nameserver
 import (
 	"encoding/binary"
 	"strings"
-
-	"hostward/internal/rr"
 )
 
 const (
@@ -27,13 +25,24 @@ type responder struct {
 	nsid    string
 	count   *counters
 
-	q       query
-	b       builder
-	chain   view
-	scratch [256]byte
-	used    [maxChain]*image // by this answer
-	names   [maxChain]uint16 // pointers to the names it followed
-	room    int              // octets an answer may have before OPT
+	q      query
+	b      builder
+	img    *image // of the name that is answered for
+	apexAt uint16 // pointer to its apex in the message, 0 if there is none
+	path   path
+	chain  view // the name an alias led to
+	made   view
+	host   view // of an additional record
+	way    path // to it
+	hasher hasher
+	used   [maxChain]*image // by this answer
+	names  [maxChain]uint16 // pointers to the names it followed
+	proved [maxProofs]*byte // the NSEC and NSEC3 records that are in
+	later  [maxChain]later  // what proves that wildcards were right to answer
+	added  [maxHosts]*byte  // the hosts whose addresses are in
+
+	scratch [1024]byte
+	room    int // octets an answer may have before OPT
 	limit   int
 	reply
 }
@@ -44,6 +53,9 @@ type reply struct {
 	rcode      int
 	ede        int
 	an, ns, ar int
+	proofs     int // places taken in proved, later and added
+	laters     int
+	hosts      int
 }
 
 // respond appends the answer to out, which is empty, and returns it; nil is
@@ -149,15 +161,16 @@ func (r *responder) follow(img *image) {
 	v := &r.q.view
 	for i := range maxChain {
 		r.used[i], r.names[i] = img, v.ptr
-		if !r.step(img, v) {
-			return
+		if !r.step(img, v) || r.tc {
+			break
 		}
 		v = &r.chain
 		if img = r.zone(v); img == nil || r.circular(v, r.names[:i+1]) {
-			return
+			break
 		}
 		img = r.pinned(img, r.used[:i+1])
 	}
+	r.proveLater()
 }
 
 // circular reports whether the answer already followed this name.
@@ -183,21 +196,28 @@ func (r *responder) pinned(img *image, used []*image) *image {
 
 // step answers for one name; true means that r.chain is the next.
 func (r *responder) step(img *image, v *view) bool {
-	f := img.lookup(v, &r.scratch)
+	r.img, r.apexAt = img, 0
+	if q := &r.q.view; q.under(img) {
+		r.apexAt = pointerTo(headerLen + q.offset(q.n-img.labels))
+	}
+	r.path.set(v, img.labels)
+	f := img.lookup(&r.path)
 	switch f.kind {
 	case isMissing:
 		r.rcode = rcodeNXDomain
-		r.deny(img, v)
+		r.deny(v, f)
+	case isEmpty:
+		r.deny(v, f)
 	case isDNAME:
-		return r.rename(img, v, f)
+		return r.rename(v, f)
 	case isCut:
-		if r.q.typ != typeDS || f.label > 0 {
-			r.refer(img, v, f)
+		if r.q.typ != typeDS || f.depth < r.path.depth {
+			r.refer(v, f)
 			return false
 		}
-		return r.data(img, v, f)
+		return r.data(v, f)
 	default:
-		return r.data(img, v, f)
+		return r.data(v, f)
 	}
 	return false
 }
@@ -207,187 +227,230 @@ func (r *responder) step(img *image, v *view) bool {
 func (r *responder) asked(v *view) bool { return v == &r.q.view }
 
 // data answers from a node: the records, an alias, or their absence.
-func (r *responder) data(img *image, v *view, f found) bool {
-	n, typ := f.node, r.q.typ
+func (r *responder) data(v *view, f found) bool {
+	n, typ := f.body, r.q.typ
 	s := n.find(typ)
-	if typ == typeANY {
+	switch typ {
+	case typeANY:
 		s = n.smallest()
+	case typeRRSIG:
+		if r.signatures(v, f) {
+			r.expanded(v, f)
+			return false
+		}
 	}
 	switch {
-	case s != nil:
-		ready := r.emit(v, f, s)
-		r.an += int(s.count)
-		if typ != typeANY {
-			r.additional(img, s, ready, nil)
+	case s.count > 0:
+		at := r.emit(v, f, s)
+		if r.expanded(v, f); typ != typeANY {
+			r.additional(at, s, nil)
 		}
-	case n.mark&marksCNAME != 0 && typ != typeRRSIG && typ != typeNSEC: // these two may stand beside it (RFC 4035 2.5)
+	case n != nil && n.mark()&marksCNAME != 0 && typ != typeRRSIG && typ != typeNSEC: // these two may stand beside it (RFC 4035 2.5)
 		return r.alias(v, f, n.find(typeCNAME))
 	default:
-		r.deny(img, v)
+		r.deny(v, f)
 	}
 	return false
 }
 
-// emit writes a set with v as owner and reports whether it was the ready text.
-func (r *responder) emit(v *view, f found, s *set) bool {
-	if r.asked(v) && f.kind != isWildcard && f.label == 0 && r.an == 0 {
-		r.b.msg = append(r.b.msg, s.ready...)
-		return true
+// emit writes a set into the answer with v as owner and returns where.
+func (r *responder) emit(v *view, f found, s set) int {
+	text := s.text
+	r.an += s.count
+	if r.q.do {
+		text = s.both
+		r.an += s.signed
 	}
-	l := rr.LayoutOf(s.typ)
-	for rec := range s.records() {
-		if len(r.b.msg) > r.limit { // truncated anyway
-			break
+	at := len(r.b.msg)
+	if r.asked(v) && f.kind != isWildcard && at == r.q.end && r.fits(len(text)) {
+		r.b.msg = append(r.b.msg, text...)
+		return at
+	}
+	r.place(f.body, s, owner{ptr: v.ptr, wire: v.name[:v.nameLen]})
+	return at
+}
+
+// fits notes that an answer is too long before it is written.
+func (r *responder) fits(octets int) bool {
+	if len(r.b.msg)+octets > r.room {
+		r.tc = true
+	}
+	return !r.tc
+}
+
+// signatures answers for RRSIG itself: it is no set of its own (RFC 4035 3.1).
+func (r *responder) signatures(v *view, f found) (any bool) {
+	if f.body == nil {
+		return false
+	}
+	for s := range f.body.sets() {
+		if s.signed > 0 {
+			any = true
+			r.an += s.signed
+			r.place(f.body, set{typ: typeRRSIG, text: s.sigs}, owner{ptr: v.ptr, wire: v.name[:v.nameLen]})
 		}
-		r.b.owner(v.ptr, v.name[:v.nameLen])
-		r.tail(s.typ, rec.ttl, l, rec.rdata)
 	}
-	return false
-}
-
-// tail writes a record after its owner and returns the pointer to its last name.
-func (r *responder) tail(typ uint16, ttl uint32, l rr.Layout, rdata string) uint16 {
-	b := binary.BigEndian.AppendUint16(r.b.msg, typ)
-	b = append(b, 0, classIN)
-	b = binary.BigEndian.AppendUint32(b, ttl)
-	r.b.msg = binary.BigEndian.AppendUint16(b, uint16(len(rdata)))
-	if !l.Compress {
-		r.b.msg = append(r.b.msg, rdata...)
-		return 0
-	}
-	n := copy(r.scratch[:], rdata) // types with compressed names are short, SOA the longest
-	if n < len(rdata) {
-		return r.b.rdata(l, []byte(rdata))
-	}
-	return r.b.rdata(l, r.scratch[:n])
+	return any
 }
 
 // alias writes a CNAME and goes on with its target (RFC 1034 3.6.2).
-func (r *responder) alias(v *view, f found, s *set) bool {
-	to := first(s)
-	r.b.owner(v.ptr, v.name[:v.nameLen])
-	ptr := r.tail(typeCNAME, to.ttl, rr.LayoutOf(typeCNAME), to.rdata)
-	r.an++
-	r.chain.set(nil, to.rdata)
-	r.chain.ptr = ptr
+func (r *responder) alias(v *view, f found, s set) bool {
+	at := r.emit(v, f, s)
+	r.expanded(v, f)
+	if r.tc {
+		return false
+	}
+	r.chain.read(r.b.msg, rdataAt(r.b.msg, at))
 	return r.q.typ != typeCNAME
 }
 
 // rename writes a DNAME and the CNAME it makes for v (RFC 6672 3.1).
-func (r *responder) rename(img *image, v *view, f found) bool {
-	to := first(f.node.find(typeDNAME))
-	r.b.name(v.suffix(f.label))
-	r.tail(typeDNAME, to.ttl, rr.LayoutOf(typeDNAME), to.rdata)
-	r.an++
-	var made view
-	if !made.set(v.name[:v.offset(f.label)], to.rdata) {
+func (r *responder) rename(v *view, f found) bool {
+	s := f.body.find(typeDNAME)
+	label := r.path.depth - f.depth
+	r.an += s.count
+	if r.q.do {
+		r.an += s.signed
+	}
+	r.place(f.body, s, r.ancestor(v, label))
+	to := first(s)
+	if !r.made.set(v.name[:v.offset(label)], to.rdata) {
 		r.rcode = rcodeYXDomain // RFC 6672 2.2
 		return false
 	}
+	if !r.fits(2 + recordLen + r.made.nameLen) {
+		return false
+	}
 	r.b.owner(v.ptr, v.name[:v.nameLen])
-	made.ptr = r.tail(typeCNAME, to.ttl, rr.LayoutOf(typeCNAME), string(made.name[:made.nameLen]))
+	r.b.msg = append(r.b.msg, 0, typeCNAME, 0, classIN)
+	r.b.msg = binary.BigEndian.AppendUint32(r.b.msg, to.ttl)
+	r.b.msg = append(r.b.msg, 0, 0)
+	at := len(r.b.msg)
+	r.made.ptr = r.b.name(r.made.name[:r.made.nameLen])
+	binary.BigEndian.PutUint16(r.b.msg[at-2:], uint16(len(r.b.msg)-at))
 	r.an++
-	r.chain = made
+	r.chain = r.made
 	return r.q.typ != typeCNAME && r.q.typ != typeANY
 }
 
-// deny writes the zone's SOA: NXDOMAIN and NODATA look the same but for the
-// response code (RFC 2308 2).
-func (r *responder) deny(img *image, v *view) {
-	r.ns++
-	if !r.asked(v) || r.an > 0 {
-		soa := first(img.top.find(typeSOA))
-		ttl := min(soa.ttl, beString(soa.rdata[len(soa.rdata)-4:]))
-		r.b.name([]byte(img.apex))
-		r.tail(typeSOA, ttl, rr.LayoutOf(typeSOA), soa.rdata)
-		return
+// ancestor is the owner that v is below, from a label on.
+func (r *responder) ancestor(v *view, label int) owner {
+	o := owner{wire: v.suffix(label)}
+	if r.asked(v) {
+		o.ptr = pointerTo(headerLen + v.offset(label))
 	}
-	at := len(r.b.msg)
-	r.b.msg = append(r.b.msg, img.denial.text...)
-	shift := uint16(v.offset(v.n - img.labels))
-	for _, p := range img.denial.patches {
-		b := r.b.msg[at+p:]
-		binary.BigEndian.PutUint16(b, binary.BigEndian.Uint16(b)+shift)
-	}
+	return o
 }
 
-// refer sends the asker to the zone below (RFC 1034 4.3.2 3b).
-func (r *responder) refer(img *image, v *view, f found) {
-	s := f.node.find(typeNS)
-	r.ns += int(s.count)
+// refer sends the asker to the zone below (RFC 1034 4.3.2 3b), with its DS or
+// the proof that it has none (RFC 4035 3.1.4).
+func (r *responder) refer(v *view, f found) {
+	s := f.body.find(typeNS)
+	s.sigs, s.both, s.signed = nil, s.text, 0 // the parent does not sign it; who did is not believed
 	if r.an == 0 {
 		r.aa = false
 	}
-	ready := false
-	if f.label == 0 {
-		ready = r.emit(v, f, s)
+	label := r.path.depth - f.depth
+	at := len(r.b.msg)
+	r.ns += s.count
+	if r.asked(v) && label == 0 && at == r.q.end && r.fits(len(s.text)) {
+		r.b.msg = append(r.b.msg, s.text...)
 	} else {
-		r.below(v.suffix(f.label), s)
+		r.place(f.body, s, r.ancestor(v, label))
 	}
-	r.additional(img, s, ready, v.name[v.offset(f.label):v.offset(v.n-img.labels)])
+	if r.q.do {
+		r.security(v, f, r.ancestor(v, label))
+	}
+	r.additional(at, s, v.name[v.offset(label):v.nameLen])
 }
 
-// below writes the NS records of a delegation above the name that was asked.
-func (r *responder) below(cut []byte, s *set) {
-	l := rr.LayoutOf(typeNS)
-	for rec := range s.records() {
-		r.b.name(cut)
-		r.tail(typeNS, rec.ttl, l, rec.rdata)
+// security writes the DS of a delegation, or that there is none.
+func (r *responder) security(v *view, f found, o owner) {
+	ds := f.body.find(typeDS)
+	if ds.count == 0 {
+		r.proveNoData(v, f)
+		return
+	}
+	if ds.signed == 0 { // of no use to anybody
+		return
+	}
+	r.ns += ds.count + ds.signed
+	r.place(f.body, ds, o)
+}
+
+const maxHosts = 64 // hosts of one answer that are kept from being added twice
+
+// additional adds the addresses of the hosts a set names, which stands in the
+// message at an offset, as far as they fit. cut is nil for an answer, and for
+// a referral the name of the delegation: glue below it is no favour but part
+// of the referral, and if it does not fit the answer is truncated (RFC 9471 3.1).
+func (r *responder) additional(at int, s set, cut []byte) {
+	r.proveLater()
+	skip, ok := hostAt(s.typ)
+	if !ok || r.tc {
+		return
+	}
+	for range s.count {
+		at = rdataAt(r.b.msg, at)
+		r.host.read(r.b.msg, at+skip)
+		r.addresses(cut)
+		at += int(binary.BigEndian.Uint16(r.b.msg[at-2:]))
 	}
 }
 
-// additional adds the addresses of the hosts a set names, as far as they fit.
-// cut is nil for an answer, and for a referral the delegation relative to the
-// zone: glue below it is no favour but part of the referral, and if it does
-// not fit the answer is truncated (RFC 9471 3.1).
-func (r *responder) additional(img *image, s *set, ready bool, cut []byte) {
-	for i, t := range s.targets {
-		if repeated(s.targets[:i], t.key) || cut == nil && img.hidden(t.key) {
-			continue
-		}
-		n := img.nodes.getString(t.key)
-		if n == nil {
-			continue
-		}
-		for _, typ := range [...]uint16{typeA, typeAAAA} {
-			if a := n.find(typ); a != nil && !r.address(img, t, a, ready) {
-				r.tc = r.tc || cut != nil && strings.HasSuffix(t.key, string(cut))
-			}
+// addresses adds those of r.host.
+func (r *responder) addresses(cut []byte) {
+	if !r.host.under(r.img) {
+		return
+	}
+	r.way.set(&r.host, r.img.labels)
+	n, ok := r.img.names.get(r.way.whole())
+	if !ok || r.repeated(&n[0]) || cut == nil && r.img.hidden(&r.way) {
+		return
+	}
+	for _, typ := range [...]uint16{typeA, typeAAAA} {
+		if s := n.find(typ); s.count > 0 && !r.address(n, s) {
+			r.tc = r.tc || cut != nil && strings.HasSuffix(string(r.host.name[:r.host.nameLen]), string(cut))
 		}
 	}
 }
 
-func repeated(before []target, key string) bool {
-	for i := range before {
-		if before[i].key == key {
+func (r *responder) repeated(n *byte) bool {
+	for _, a := range r.added[:r.hosts] {
+		if a == n {
 			return true
 		}
+	}
+	if r.hosts < maxHosts {
+		r.added[r.hosts] = n
+		r.hosts++
 	}
 	return false
 }
 
-// address adds one address set whole, or reports that it does not fit.
-func (r *responder) address(img *image, t target, s *set, ready bool) bool {
-	at := len(r.b.msg)
-	ptr := t.ptr
-	for rec := range s.records() {
-		switch {
-		case ready && ptr != 0:
-			r.b.msg = binary.BigEndian.AppendUint16(r.b.msg, ptr)
-		default:
-			n := copy(r.scratch[:], t.key)
-			n += copy(r.scratch[n:], img.apex)
-			ptr = r.b.name(r.scratch[:n])
+// address adds one address set whole, or reports that it does not fit. The
+// signature alone is left out where only that does not (RFC 4035 3.1.1).
+func (r *responder) address(n node, s set) bool {
+	do, tc := r.q.do, r.tc
+	defer func() { r.q.do, r.tc = do, tc }()
+	for {
+		count := s.count
+		if r.q.do {
+			count += s.signed
 		}
-		r.tail(s.typ, rec.ttl, rr.Layout{}, rec.rdata)
-	}
-	if len(r.b.msg) > r.room {
-		r.b.msg = r.b.msg[:at]
+		at := len(r.b.msg)
+		r.place(n, s, owner{ptr: r.host.ptr, wire: r.host.name[:r.host.nameLen]})
+		if !r.tc && len(r.b.msg) <= r.room {
+			r.ar += count
+			return true
+		}
+		r.b.msg, r.tc = r.b.msg[:at], tc
 		r.b.forget(at)
-		return false
+		if !r.q.do || s.signed == 0 {
+			return false
+		}
+		r.q.do = false
 	}
-	r.ar += int(s.count)
-	return true
 }
 
 // finish truncates what does not fit, adds OPT and writes the header.

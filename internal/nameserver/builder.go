@@ -17,14 +17,8 @@ type builder struct {
 	n     int
 }
 
-// reset starts with a message that holds header and question; labels are the
-// offsets of the question's labels within its name.
-func (b *builder) reset(msg []byte, labels []uint8) {
-	b.msg, b.n = msg, 0
-	for _, off := range labels {
-		b.know(headerLen + int(off))
-	}
-}
+// reset starts with a message that holds header and question.
+func (b *builder) reset(msg []byte) { b.msg, b.n = msg, 0 }
 
 func (b *builder) know(off int) {
 	if off < 0x4000 && b.n < len(b.known) {

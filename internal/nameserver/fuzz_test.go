@@ -1,10 +1,14 @@
 package nameserver
 
 import (
+	"bytes"
 	"encoding/binary"
+	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -182,13 +186,12 @@ func TestIncrementalEqualsWhole(t *testing.T) {
 
 // dump shows everything an image holds.
 func dump(img *image) map[string]any {
-	out := map[string]any{"cuts": img.cuts, "denial": img.denial.text, "n": img.nodes.n}
-	for key, n := range img.nodes.all {
-		var sets []string
-		for _, s := range n.sets {
-			sets = append(sets, s.ready+"|"+s.plain)
-		}
-		out["node "+key] = []any{sets, n.children, n.mark}
+	out := map[string]any{"cuts": img.cuts, "wilds": img.wilds, "records": img.records, "serial": img.serial, "denial": img.denial, "soonest": img.soonest}
+	for e := range img.names.all() {
+		out[fmt.Sprintf("name %q", e.key)] = string(e.body)
+	}
+	for e := range img.hashes.all() {
+		out[fmt.Sprintf("hash %x", e.key)] = string(e.body)
 	}
 	return out
 }
@@ -210,34 +213,78 @@ func TestAChangeLeavesTheOldImageAlone(t *testing.T) {
 	}
 }
 
-func TestAGreatZoneIsSharded(t *testing.T) {
-	var e = newTable[int]().edit()
-	for i := range 3 * crowded {
-		e.set(string(binary.BigEndian.AppendUint32(nil, uint32(i))), i)
-	}
-	table := e.done()
-	if len(table.shards) < 2 || table.n != 3*crowded {
-		t.Fatalf("%d shards, %d keys", len(table.shards), table.n)
-	}
-	changed := table.edit()
-	changed.set("\x00\x00\x00\x05", -1)
-	changed.remove("\x00\x00\x00\x06")
-	after := changed.done()
-	for i := range 3 * crowded {
-		key := binary.BigEndian.AppendUint32(nil, uint32(i))
-		want := i
-		switch i {
-		case 5:
-			want = -1
-		case 6:
-			want = 0
-		}
-		if after.get(key) != want || table.getString(string(key)) != i {
-			t.Fatalf("key %d: %d, before %d", i, after.get(key), table.get(key))
+func TestKeysCompareCanonically(t *testing.T) {
+	// RFC 4034 6.1, with some more
+	var keys [][]byte
+	for _, n := range []rr.Name{"example.", "a.example.", "yljkjljk.a.example.", "z.a.example.", "zabc.a.example.", "z.example.", `\000.z.example.`, `\000a.z.example.`, `\001.z.example.`, `\001\001.z.example.`, `\002.z.example.`, "*.z.example.", `\200.z.example.`} {
+		w := n.Wire()
+		relative := w[:len(w)-len("\x07example\x00")]
+		keys = append(keys, appendKey(nil, relative))
+		if back := appendRelative(nil, keys[len(keys)-1]); !bytes.Equal(back, relative) {
+			t.Errorf("%s came back as %q", n, back)
 		}
 	}
-	if after.n != table.n-1 {
-		t.Errorf("%d keys", after.n)
+	if !slices.IsSortedFunc(keys, bytes.Compare) {
+		t.Errorf("%q", keys)
+	}
+}
+
+// TestATreeIsASortedMap: whatever is edited, the tree finds what a map holds,
+// in order, and the tree before the edit is as it was.
+func TestATreeIsASortedMap(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var tr tree
+		held := map[string]string{}
+		for range rapid.IntRange(1, 12).Draw(t, "edits") {
+			before, was := tr, maps.Clone(held)
+			edits := map[string]string{}
+			prefix := rapid.SampledFrom([]string{"", "aaaaaaaaaaaa", "b"}).Draw(t, "prefix")
+			for range rapid.IntRange(0, 150).Draw(t, "keys") {
+				k := prefix + strconv.Itoa(rapid.IntRange(0, 400).Draw(t, "key"))
+				edits[k] = rapid.SampledFrom([]string{"", "x", "yy"}).Draw(t, "body")
+			}
+			var entries []entry
+			for _, k := range slices.Sorted(maps.Keys(edits)) {
+				e := entry{key: []byte(k)}
+				if body := edits[k]; body != "" {
+					e.body = nodeOf([]part{{typ: typeTXT, count: 1, text: []byte(body)}}, 0, 0)
+					held[k] = body
+				} else {
+					delete(held, k)
+				}
+				entries = append(entries, e)
+			}
+			tr = tr.edit(entries)
+			matches(t, &before, was)
+			matches(t, &tr, held)
+		}
+	})
+}
+
+func matches(t *rapid.T, tr *tree, held map[string]string) {
+	want := slices.Sorted(maps.Keys(held))
+	var got []string
+	for e := range tr.all() {
+		got = append(got, string(e.key))
+		if s := string(e.body.find(typeTXT).text); s != held[string(e.key)] {
+			t.Fatalf("%s: %q", e.key, s)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+	for i := range 401 {
+		key := strconv.Itoa(i)
+		s, ok := tr.search([]byte(key))
+		at, there := slices.BinarySearch(want, key)
+		e, any := tr.from(s)
+		if ok != there || any != (at < len(want)) || any && string(e.key) != want[at] {
+			t.Fatalf("searching %s: found %v, then %q", key, ok, e.key)
+		}
+		b, any := tr.before(s)
+		if any != (at > 0) || any && string(tr.at(b).key) != want[at-1] {
+			t.Fatalf("before %s", key)
+		}
 	}
 }
 

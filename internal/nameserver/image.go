@@ -1,6 +1,8 @@
 package nameserver
 
 import (
+	"bytes"
+	"encoding/binary"
 	"slices"
 
 	"hostward/internal/core"
@@ -12,65 +14,42 @@ type image struct {
 	apex    string // wire form
 	labels  int    // of the apex
 	version uint64
-	nodes   *table[*node] // by wire name relative to the apex, without the root
-	top     *node
-	cuts    int // delegations and DNAMEs: with none, nothing hides a name
+	serial  uint32
+	names   tree // by key
+	hashes  tree // NSEC3 records, by the octets of the hash that names them
+	cuts    int  // delegations and DNAMEs: with none, nothing hides a name
+	wilds   int  // wildcards: with none, none is looked for
+	records int
 	denial  denial
+	salt    string // of the NSEC3 chain in use
+	rounds  int    // its iterations
+	soonest uint32 // when the first signature expires, noExpiry if there is none
 }
 
-// node is a name: one with records, or an empty non-terminal (RFC 4592 2.2.2).
-type node struct {
-	sets     []set // by type
-	children int   // names one label below
-	mark     mark
-}
-
-// mark says what a query has to know of a name at once.
-type mark uint8
+// denial says how a zone proves that something is not there.
+type denial uint8
 
 const (
-	marksCut   mark = 1 << iota // NS below the apex: a delegation
-	marksDNAME                  // hides what is below (RFC 6672)
-	marksCNAME
-	marksWild // has a child "*"
+	provesNothing denial = iota
+	provesNSEC
+	provesNSEC3
 )
 
-func (n *node) find(typ uint16) *set {
-	for i := range n.sets {
-		if n.sets[i].typ == typ {
-			return &n.sets[i]
-		}
-	}
-	return nil
-}
-
-// smallest is what ANY gets: one RRset, the shortest, so that the answer is of
-// no use for amplification (RFC 8482 4.1); nil if there is none.
-func (n *node) smallest() (out *set) {
-	for i := range n.sets {
-		if out == nil || len(n.sets[i].ready) < len(out.ready) {
-			out = &n.sets[i]
-		}
-	}
-	return out
-}
-
-// denial is the SOA record of negative answers (RFC 2308 3), compiled for a
-// question of the apex itself; for a name below, every pointer moves by as
-// much as the question is longer.
-type denial struct {
-	text    string
-	patches []int // offsets of the pointers in text
-}
+// maxRounds is the most iterations of NSEC3 that are computed for a question.
+// Validators take more than 100 for insecure or bogus (RFC 9276 3.2); a zone
+// with more is served without proofs, so that it is not a lever against us.
+const maxRounds = 500
 
 // next returns the image after a change set.
 func (img *image) next(c ChangeSet) (*image, error) {
 	if img == nil || c.Full {
-		img = emptyImage(c.Zone)
+		img = &image{apex: string(c.Zone.Wire()), labels: c.Zone.Labels()}
 	}
-	e := &imageEdit{image: *img, edit: img.nodes.edit(), fresh: map[*node]bool{}, zone: c.Zone}
+	e := &imageEdit{image: *img, zone: c.Zone}
 	e.version = c.Version
-	for _, group := range byName(c.Set) {
+	groups := byName(c.Set)
+	e.putNames, e.putHashes = make([]entry, 0, len(groups)), nil
+	for _, group := range groups {
 		if err := e.put(group); err != nil {
 			return nil, err
 		}
@@ -78,15 +57,11 @@ func (img *image) next(c ChangeSet) (*image, error) {
 	return e.finish()
 }
 
-func emptyImage(zone rr.Name) *image {
-	nodes := newTable[*node]().edit()
-	top := &node{}
-	nodes.set("", top)
-	return &image{apex: string(zone.Wire()), labels: zone.Labels(), nodes: nodes.done(), top: top}
-}
-
 // byName groups sets of one name, so that each node is made once.
 func byName(sets []rr.RRset) [][]rr.RRset {
+	if grouped, ok := adjacent(sets); ok {
+		return grouped
+	}
 	index := map[rr.Name]int{}
 	var out [][]rr.RRset
 	for _, s := range sets {
@@ -101,12 +76,33 @@ func byName(sets []rr.RRset) [][]rr.RRset {
 	return out
 }
 
+// adjacent is byName for few sets, which stand together in sorted zones.
+func adjacent(sets []rr.RRset) (out [][]rr.RRset, ok bool) {
+	if len(sets) > 32 {
+		return nil, false
+	}
+	for i := 0; i < len(sets); {
+		n := 1
+		for i+n < len(sets) && sets[i+n].Name == sets[i].Name {
+			n++
+		}
+		for _, g := range out {
+			if g[0].Name == sets[i].Name {
+				return nil, false
+			}
+		}
+		out = append(out, sets[i:i+n])
+		i += n
+	}
+	return out, true
+}
+
 // imageEdit is an image in the making.
 type imageEdit struct {
 	image
-	edit  *edit[*node]
-	fresh map[*node]bool // nodes made here, which may still be changed
-	zone  rr.Name
+	zone      rr.Name
+	putNames  []entry
+	putHashes []entry
 }
 
 // put brings in the sets of one name.
@@ -116,145 +112,158 @@ func (e *imageEdit) put(sets []rr.RRset) error {
 	if !within(owner, []byte(e.apex)) {
 		return core.Errorf(core.Invalid, "%s is not in the zone %s", name, e.zone)
 	}
-	key := string(owner[:len(owner)-len(e.apex)])
-	n := e.own(key)
-	before := n.mark
-	for _, s := range sets {
-		if err := n.put(s, owner, []byte(e.apex)); err != nil {
+	relative := owner[:len(owner)-len(e.apex)]
+	if hash, ok := hashOf(relative); ok {
+		proofs, rest := splitProofs(sets)
+		if err := e.putHash(hash, owner, proofs); err != nil {
 			return err
 		}
+		sets = rest
 	}
-	n.remark(key)
-	e.cuts += cuts(n.mark) - cuts(before)
-	e.prune(key, n)
+	if len(sets) == 0 {
+		return nil
+	}
+	return e.putName(appendKey(nil, relative), owner, sets)
+}
+
+func (e *imageEdit) putName(key, owner []byte, sets []rr.RRset) error {
+	old, _ := e.names.get(key)
+	made, err := e.write(old, owner, sets, key)
+	if err != nil {
+		return err
+	}
+	e.cuts += cuts(made) - cuts(old)
+	if wild(key) {
+		e.wilds += present(made) - present(old)
+	}
+	if made != nil || old != nil {
+		e.putNames = append(e.putNames, entry{key, made})
+	}
 	return nil
 }
 
-func cuts(m mark) int {
-	if m&(marksCut|marksDNAME) != 0 {
+func (e *imageEdit) putHash(hash, owner []byte, sets []rr.RRset) error {
+	if len(sets) == 0 {
+		return nil
+	}
+	old, _ := e.hashes.get(hash)
+	made, err := e.write(old, owner, sets, nil)
+	if err != nil {
+		return err
+	}
+	if made != nil || old != nil {
+		e.putHashes = append(e.putHashes, entry{hash, made})
+	}
+	return nil
+}
+
+// write returns a node after a change of some of its sets.
+func (e *imageEdit) write(old node, owner []byte, sets []rr.RRset, key []byte) (node, error) {
+	w := writer{apex: []byte(e.apex), owner: owner, parts: old.parts()}
+	for _, p := range w.parts {
+		e.records -= p.count + p.signed
+	}
+	for _, s := range sets {
+		if err := w.put(s); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range w.parts {
+		e.records += p.count + p.signed
+	}
+	return nodeOf(w.parts, marksOf(w.parts, key), len(owner)-len(e.apex)), nil
+}
+
+// splitProofs takes what belongs to an NSEC3 record away from what belongs to
+// a name of the zone that happens to look like one.
+func splitProofs(sets []rr.RRset) (proofs, rest []rr.RRset) {
+	for _, s := range sets {
+		switch s.Type {
+		case "NSEC3":
+			proofs = append(proofs, s)
+		case "RRSIG":
+			of, others := s, s
+			of.Data, others.Data = nil, nil
+			for _, d := range s.Data {
+				if len(d) > 6 && d[:6] == "NSEC3 " {
+					of.Data = append(of.Data, d)
+				} else {
+					others.Data = append(others.Data, d)
+				}
+			}
+			proofs, rest = append(proofs, of), append(rest, others)
+		default:
+			rest = append(rest, s)
+		}
+	}
+	return proofs, rest
+}
+
+func cuts(n node) int {
+	if n != nil && n.mark()&(marksCut|marksDNAME) != 0 {
 		return 1
 	}
 	return 0
 }
 
-// own returns the node of a key, made with its ancestors if it is missing,
-// copied if a served image has it.
-func (e *imageEdit) own(key string) *node {
-	n := e.edit.getString(key)
-	if n != nil && e.fresh[n] {
-		return n
+func present(n node) int {
+	if n == nil {
+		return 0
 	}
-	made := &node{}
-	if n != nil {
-		*made = *n
-		made.sets = slices.Clone(n.sets)
-	} else {
-		parent := e.own(up(key))
-		parent.children++
-		if wild(key) {
-			parent.mark |= marksWild
-		}
-	}
-	e.fresh[made] = true
-	e.edit.set(key, made)
-	return made
-}
-
-// prune removes a node that holds nothing, and its ancestors if they then do.
-func (e *imageEdit) prune(key string, n *node) {
-	for key != "" && len(n.sets) == 0 && n.children == 0 {
-		e.edit.remove(key)
-		parent := e.own(up(key))
-		parent.children--
-		if wild(key) {
-			parent.mark &^= marksWild
-		}
-		key, n = up(key), parent
-	}
-}
-
-func up(key string) string { return key[1+int(key[0]):] }
-func wild(key string) bool { return len(key) > 1 && key[:2] == "\x01*" }
-
-// put replaces, adds or removes one set.
-func (n *node) put(s rr.RRset, owner, apex []byte) error {
-	code, ok := rr.TypeCode(s.Type)
-	if !ok {
-		return core.Errorf(core.Invalid, "type %q is not known", s.Type)
-	}
-	i, found := slices.BinarySearchFunc(n.sets, code, func(a set, b uint16) int { return int(a.typ) - int(b) })
-	if len(s.Data) == 0 {
-		if found {
-			n.sets = slices.Delete(n.sets, i, i+1)
-		}
-		return nil
-	}
-	made, err := compile(s, owner, apex)
-	if err != nil {
-		return err
-	}
-	if found {
-		n.sets[i] = made
-	} else {
-		n.sets = slices.Insert(n.sets, i, made)
-	}
-	return nil
-}
-
-// remark sets the marks that follow from the node's own sets. A delegation at
-// a wildcard is not defined (RFC 4592 4.2): it is answered as data.
-func (n *node) remark(key string) {
-	n.mark &= marksWild
-	if key != "" && !wild(key) && n.find(typeNS) != nil {
-		n.mark |= marksCut
-	}
-	if n.find(typeDNAME) != nil && !wild(key) {
-		n.mark |= marksDNAME
-	}
-	if n.find(typeCNAME) != nil {
-		n.mark |= marksCNAME
-	}
+	return 1
 }
 
 // finish seals the image. A zone without SOA cannot say no, so it is refused.
 func (e *imageEdit) finish() (*image, error) {
-	e.nodes = e.edit.done()
-	e.top = e.nodes.getString("")
-	soa := e.top.find(typeSOA)
-	if soa == nil {
+	order := func(a, b entry) int { return bytes.Compare(a.key, b.key) }
+	slices.SortFunc(e.putNames, order)
+	slices.SortFunc(e.putHashes, order)
+	e.names, e.hashes = e.names.edit(e.putNames), e.hashes.edit(e.putHashes)
+	img := e.image
+	if !img.survey() {
 		return nil, core.Errorf(core.Invalid, "zone %s has no SOA record", e.zone)
 	}
-	e.denial = compileDenial(soa, e.apex)
-	img := e.image
 	return &img, nil
 }
 
-// compileDenial takes the lower of the SOA's TTL and its minimum (RFC 2308 5).
-func compileDenial(soa *set, apex string) denial {
-	r := first(soa)
-	ttl := min(r.ttl, beString(r.rdata[len(r.rdata)-4:]))
-	var b builder
-	b.reset(question([]byte(apex)), starts([]byte(apex)))
-	from := len(b.msg)
-	b.record(ownerPtr, typeSOA, ttl, rr.LayoutOf(typeSOA), []byte(r.rdata))
-	d := denial{text: string(b.msg[from:]), patches: []int{0}}
-	at := from + 2 + recordLen
-	for range 2 { // the two names of a SOA
-		for b.msg[at]&0xC0 == 0 && b.msg[at] != 0 {
-			at += 1 + int(b.msg[at])
-		}
-		if b.msg[at] != 0 {
-			d.patches = append(d.patches, at-from)
-			at++
-		}
-		at++
+// survey notes what the apex says of the zone; false: it has no SOA.
+func (img *image) survey() bool {
+	top, _ := img.names.get(nil)
+	if top == nil || !top.has(typeSOA) {
+		return false
 	}
-	return d
+	soa := first(top.find(typeSOA))
+	img.serial = binary.BigEndian.Uint32(soa.rdata[len(soa.rdata)-20:])
+	img.soonest = min(img.names.soonest(), img.hashes.soonest())
+	img.denial = provesNothing
+	if top.has(typeNSEC) {
+		img.denial = provesNSEC
+	}
+	for r := range records(top.find(typeNSEC3PARAM).text) {
+		img.hashed(r.rdata)
+	}
+	return true
+}
+
+// hashed takes an NSEC3PARAM whose chain is there.
+func (img *image) hashed(parameters []byte) {
+	const fixed = 5 // algorithm, flags, iterations, length of the salt
+	if len(parameters) < fixed || len(img.hashes.pages) == 0 || img.denial == provesNSEC3 {
+		return
+	}
+	was := *img
+	img.rounds = int(binary.BigEndian.Uint16(parameters[2:]))
+	img.salt = string(parameters[fixed:])
+	img.denial = provesNSEC3
+	var h hasher
+	if img.rounds > maxRounds || img.proofAt(h.hash(img, []byte(img.apex))).body == nil {
+		*img = was
+	}
 }
 
 // first returns the first record of a set.
-func first(s *set) (out record) {
-	for r := range s.records() {
+func first(s set) (out record) {
+	for r := range records(s.text) {
 		return r
 	}
 	return out

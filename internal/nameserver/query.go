@@ -36,7 +36,7 @@ func (v *view) suffix(i int) []byte { return v.name[v.offset(i):v.nameLen] }
 
 // set makes the view one of head, which lacks the root, and tail; false if
 // together they are longer than a name may be.
-func (v *view) set(head []byte, tail string) bool {
+func (v *view) set(head, tail []byte) bool {
 	if len(head)+len(tail) > len(v.name) {
 		return false
 	}
@@ -48,6 +48,36 @@ func (v *view) set(head []byte, tail string) bool {
 		v.n++
 	}
 	return true
+}
+
+// read makes the view of the name at an offset of a message of our own, whose
+// pointers are sound.
+func (v *view) read(msg []byte, off int) {
+	v.nameLen, v.n, v.ptr = 0, 0, pointerTo(off)
+	for {
+		for msg[off]&0xC0 == 0xC0 {
+			off = int(binary.BigEndian.Uint16(msg[off:]) & 0x3FFF)
+		}
+		n := int(msg[off])
+		if n > 0 {
+			v.labels[v.n] = uint8(v.nameLen)
+			v.n++
+		}
+		v.name[v.nameLen] = byte(n)
+		for k := 1; k <= n; k++ {
+			v.name[v.nameLen+k] = fold(msg[off+k])
+		}
+		v.nameLen += 1 + n
+		off += 1 + n
+		if n == 0 {
+			return
+		}
+	}
+}
+
+// under reports whether the name is a zone's apex or below it.
+func (v *view) under(img *image) bool {
+	return v.n >= img.labels && string(v.suffix(v.n-img.labels)) == img.apex
 }
 
 // query is a request taken apart. It is reused from packet to packet.
