@@ -3,12 +3,20 @@ package nameserver
 import (
 	"encoding/binary"
 	"strings"
+	"time"
 )
 
 const (
-	optionNSID = 3  // RFC 5001
-	optionEDE  = 15 // RFC 8914
+	optionNSID      = 3  // RFC 5001
+	optionCookie    = 10 // RFC 7873
+	optionKeepalive = 11 // RFC 7828
+	optionPadding   = 12 // RFC 7830
+	optionEDE       = 15 // RFC 8914
 
+	paddingBlock = 468 // RFC 8467 4.1
+	optRecord    = 11
+
+	edeNotReady     = 14
 	edeProhibited   = 18
 	edeNotAuthority = 20
 	edeNotSupported = 21
@@ -23,7 +31,15 @@ type responder struct {
 	zones   func() *table[*slot]
 	payload int
 	nsid    string
+	version string
+	idle    time.Duration // offered to who asks how long a connection stays
+	secrets secrets       // empty: no cookies
+	limiter *limiter      // nil: none
 	count   *counters
+
+	from    asker
+	now     moment
+	slipped int
 
 	q      query
 	b      builder
@@ -53,23 +69,27 @@ type reply struct {
 	rcode      int
 	ede        int
 	an, ns, ar int
+	valid      bool // the question has a server cookie of ours
+	age        int32
+	wildcard   bool
 	proofs     int // places taken in proved, later and added
 	laters     int
 	hosts      int
 }
 
 // respond appends the answer to out, which is empty, and returns it; nil is
-// no answer.
-func (r *responder) respond(msg, out []byte, tcp bool) []byte {
+// no answer. r.from and r.now are set by the caller.
+func (r *responder) respond(msg, out []byte) []byte {
 	q := &r.q
 	if !q.header(msg) {
 		r.count.dropped.Add(1)
 		return nil
 	}
-	r.reply = reply{}
+	r.reply, r.img = reply{}, nil
 	sound := q.parse()
 	r.begin(out, sound)
-	r.limits(tcp)
+	r.identify()
+	r.limits()
 	switch {
 	case q.opcode() != 0:
 		r.refuse(rcodeNotImp, edeNotSupported)
@@ -77,12 +97,31 @@ func (r *responder) respond(msg, out []byte, tcp bool) []byte {
 		r.rcode = rcodeFormErr
 	case q.version > 0: // RFC 6891 6.1.3
 		r.rcode = rcodeBadVers
+	case q.questions() == 0: // somebody asks for a cookie (RFC 7873 5.4)
 	default:
 		r.answer()
 	}
+	switch r.judge() {
+	case drops:
+		return nil
+	case slips:
+		r.tc = true
+	}
 	r.finish(sound)
-	r.count.answered(r.rcode, r.tc, tcp)
+	r.count.answered(r.rcode, r.tc, r.from)
 	return r.b.msg
+}
+
+// identify checks the server cookie that came along.
+func (r *responder) identify() {
+	if len(r.q.cookie) == 0 || len(r.secrets) == 0 {
+		return
+	}
+	if r.age, r.valid = r.secrets.check(r.q.cookie, r.from.addr, r.now.unix); r.valid {
+		r.count.known.Add(1)
+	} else if len(r.q.cookie) > clientCookie {
+		r.count.strange.Add(1)
+	}
 }
 
 // begin writes the header's place and the question as it came, so that its
@@ -99,17 +138,26 @@ func (r *responder) begin(out []byte, sound bool) {
 	}
 }
 
-func (r *responder) limits(tcp bool) {
+// limits keeps room for OPT. What it holds is known but for the EDE, which is
+// without text.
+func (r *responder) limits() {
 	r.limit = maxMessage
-	if !tcp {
+	if !r.from.stream {
 		r.limit = min(max(r.q.size, minUDP), max(r.payload, minUDP))
 	}
 	r.room = r.limit
-	if r.q.edns {
-		r.room -= 11 + 6 // OPT and an EDE without text
-		if r.q.nsid {
-			r.room -= 4 + len(r.nsid)
-		}
+	if !r.q.edns {
+		return
+	}
+	r.room -= optRecord + 6
+	if r.q.nsid {
+		r.room -= 4 + len(r.nsid)
+	}
+	if len(r.q.cookie) > 0 {
+		r.room -= 4 + clientCookie + serverCookie
+	}
+	if r.q.keepalive {
+		r.room -= 6
 	}
 }
 
@@ -119,7 +167,10 @@ func (r *responder) refuse(rcode, ede int) { r.rcode, r.ede = rcode, ede }
 func (r *responder) answer() {
 	q := &r.q
 	switch {
-	case q.class != classIN: // version.bind and its kin included
+	case q.class == classCH:
+		r.chaos()
+		return
+	case q.class != classIN:
 		r.refuse(rcodeRefused, edeNotSupported)
 		return
 	case q.typ == typeAXFR || q.typ == typeIXFR:
@@ -129,9 +180,15 @@ func (r *responder) answer() {
 	img := r.zone(&q.view)
 	if img == nil {
 		r.refuse(rcodeRefused, edeNotAuthority)
+		if r.zones().n == 0 { // nobody has fed us yet
+			r.ede = edeNotReady
+		}
 		return
 	}
 	r.aa = true
+	if r.q.do && img.soonest < r.now.unix {
+		r.count.expired.Add(1)
+	}
 	r.follow(img)
 }
 
@@ -496,10 +553,45 @@ func (r *responder) opt() {
 		b = append(b, 0, optionNSID, 0, byte(len(r.nsid)))
 		b = append(b, r.nsid...)
 	}
+	if len(r.q.cookie) > 0 && len(r.secrets) > 0 {
+		b = r.cookie(b)
+	}
+	if r.q.keepalive && r.from.stream {
+		b = append(b, 0, optionKeepalive, 0, 2)
+		b = binary.BigEndian.AppendUint16(b, uint16(min(r.idle/(100*time.Millisecond), 0xFFFF)))
+	}
 	if r.ede != 0 {
 		b = append(b, 0, optionEDE, 0, 2, 0, byte(r.ede))
+	}
+	if r.q.padded && r.from.tls {
+		b = pad(b)
 	}
 	binary.BigEndian.PutUint16(b[at:], uint16(len(b)-at-2))
 	r.b.msg = b
 	r.ar++
+}
+
+// cookie appends the asker's cookie with one of ours: his own while it is
+// young (RFC 9018 4.3).
+func (r *responder) cookie(b []byte) []byte {
+	b = append(b, 0, optionCookie, 0, clientCookie+serverCookie)
+	if r.valid && r.age >= 0 && r.age < cookieRenew {
+		return append(b, r.q.cookie...)
+	}
+	b = append(b, r.q.cookie[:clientCookie]...)
+	return r.secrets.appendCookie(b, r.q.cookie[:clientCookie], r.from.addr, r.now.unix)
+}
+
+// pad appends a padding option so that the message is a multiple of the block,
+// as far as a message reaches: who listens learns little from its length.
+func pad(b []byte) []byte {
+	n := (paddingBlock - (len(b)+4)%paddingBlock) % paddingBlock
+	if len(b)+4+n > maxMessage {
+		return b
+	}
+	b = append(b, 0, optionPadding, byte(n>>8), byte(n))
+	for range n {
+		b = append(b, 0)
+	}
+	return b
 }

@@ -1,6 +1,7 @@
 package nameserver
 
 import (
+	"crypto/tls"
 	"net/netip"
 	"time"
 
@@ -21,12 +22,32 @@ type Config struct {
 	// NSID is what the server calls itself when asked (RFC 5001), at most 200
 	// octets. Empty: it does not say.
 	NSID string
+	// Version is what the server says it is when asked for version.bind (RFC
+	// 4892), at most 200 octets. Empty: it does not say. The NSID answers for
+	// id.server and hostname.bind.
+	Version string
+	// ListenTLS has the addresses for DNS over TLS (RFC 7858).
+	ListenTLS []netip.AddrPort
+	// Certificate is asked for at each handshake, so that a new certificate
+	// counts from the next connection on. It must be quick: it keeps what it
+	// read. Needed with ListenTLS.
+	Certificate func() (*tls.Certificate, error)
+	// Secrets make and check server cookies: the first makes them, all are
+	// believed. None: one is drawn, good for this server and this run.
+	Secrets []Secret
+	// Limit bounds answers that look the same; zero: none does.
+	Limit Limit
 	// Connections is the most TCP connections at once. 0 means 512.
 	Connections int
+	// PerClient is the most TCP connections at once of one network: a /24 of
+	// IPv4, a /56 of IPv6. 0 means a fourth of Connections, but 8.
+	PerClient int
 	// Idle ends a TCP connection that asks nothing for so long, or takes so
 	// long over one question (RFC 7766 6.2.3). 0 means 10 s.
 	Idle time.Duration
 }
+
+const mostRate = 4000
 
 // withDefaults fills in what is zero and refuses what cannot be.
 func (c Config) withDefaults(cores int) (Config, error) {
@@ -34,7 +55,20 @@ func (c Config) withDefaults(cores int) (Config, error) {
 	c.Payload = or(c.Payload, 1232)
 	c.Connections = or(c.Connections, 512)
 	c.Idle = or(c.Idle, 10*time.Second)
+	c.PerClient = or(c.PerClient, max(c.Connections/4, 8))
+	if len(c.Secrets) == 0 {
+		c.Secrets = []Secret{newSecret()}
+	}
 	var faults core.Faults
+	if len(c.ListenTLS) > 0 && c.Certificate == nil {
+		faults.Add("certificate", "", "needed to listen for TLS")
+	}
+	if l := c.Limit; l.Rate < 0 || l.Rate > mostRate || l.Slip < 0 {
+		faults.Add("limit", "", "0 to 4000 answers a second, slip 0 or more")
+	}
+	if len(c.Version) > mostChaos {
+		faults.Add("version", c.Version, "at most 200 octets")
+	}
 	if c.Payload < minUDP || c.Payload > udpHeadroom {
 		faults.Add("payload", "", "512 to 4096 octets")
 	}
@@ -44,7 +78,7 @@ func (c Config) withDefaults(cores int) (Config, error) {
 	if c.Sockets < 0 || c.Sockets > 256 {
 		faults.Add("sockets", "", "1 to 256")
 	}
-	if c.Connections < 0 {
+	if c.Connections < 0 || c.PerClient < 0 {
 		faults.Add("connections", "", "1 or more")
 	}
 	if c.Idle < 0 {

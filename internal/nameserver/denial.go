@@ -116,6 +116,7 @@ func (r *responder) proveEncloser(v *view, depth int) int {
 // expanded notes what proves that a wildcard was right to answer: that nothing
 // closer is there (RFC 4035 3.1.3.3, RFC 5155 7.2.6). It is written at the end.
 func (r *responder) expanded(v *view, f found) {
+	r.wildcard = r.wildcard || f.kind == isWildcard
 	if f.kind != isWildcard || !r.q.do || r.laters == maxChain {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -94,7 +95,7 @@ func hostile(t testing.TB) map[string][]byte {
 func TestHostilePacketsGetFORMERR(t *testing.T) {
 	r := loaded(t, "")
 	for name, b := range hostile(t) {
-		a := r.respond(b, nil, false)
+		a := r.respond(b, nil)
 		if len(a) != headerLen || a[3]&15 != rcodeFormErr || a[2]&0x80 == 0 || a[0] != b[0] || a[1] != b[1] {
 			t.Errorf("%s: answer %x", name, a)
 		}
@@ -105,7 +106,7 @@ func TestWhatIsNoQuestionGetsNoAnswer(t *testing.T) {
 	r := loaded(t, "")
 	answer := packet(t, "www.university.example.", dns.TypeA, func(m *dns.Msg) { m.Response = true })
 	for _, b := range [][]byte{nil, {0}, answer[:11], answer} {
-		if a := r.respond(b, nil, false); a != nil {
+		if a := r.respond(b, nil); a != nil {
 			t.Errorf("%x was answered with %x", b, a)
 		}
 	}
@@ -128,9 +129,14 @@ func FuzzPacket(f *testing.F) {
 	r := loaded(f, "")
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, tcp := range []bool{false, true} {
-			sound(t, b, r.respond(b, nil, tcp), tcp)
+			sound(t, b, ask(r, b, tcp), tcp)
 		}
 	})
+}
+
+func ask(r *responder, b []byte, tcp bool) []byte {
+	r.from = asker{addr: netip.MustParseAddr("192.0.2.1"), stream: tcp, tls: tcp}
+	return r.respond(b, nil)
 }
 
 func sound(t *testing.T, question, answer []byte, tcp bool) {
@@ -305,7 +311,7 @@ func BenchmarkRespond(b *testing.B) {
 			out := make([]byte, 0, 8192)
 			b.ReportAllocs()
 			for b.Loop() {
-				r.respond(msg, out, false)
+				r.respond(msg, out)
 			}
 		})
 	}
@@ -316,11 +322,11 @@ func TestAMistakeOfOursCostsOnePacketAndIsCounted(t *testing.T) {
 	zones := r.zones
 	r.zones = func() *table[*slot] { panic("a mistake") }
 	question := packet(t, "www.university.example.", dns.TypeA, nil)
-	if a := r.guarded(question, nil, false); a != nil || r.count.panics.Load() != 1 {
+	if a := r.guarded(question, nil); a != nil || r.count.panics.Load() != 1 {
 		t.Errorf("answer %x, %d counted", a, r.count.panics.Load())
 	}
 	r.zones = zones
-	if a := r.guarded(question, nil, false); a == nil || a[3]&15 != rcodeOK {
+	if a := r.guarded(question, nil); a == nil || a[3]&15 != rcodeOK {
 		t.Errorf("the next packet: %x", a)
 	}
 }

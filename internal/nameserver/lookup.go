@@ -15,8 +15,8 @@ const (
 // found is the result of a lookup.
 type found struct {
 	kind  kind
-	depth int // labels below the apex: of the node's name, or of the closest encloser
-	entry        // the node, body nil if there is none
+	depth int  // labels below the apex: of the node's name, or of the closest encloser
+	entry      // the node, body nil if there is none
 	spot  spot // where the name is or would be
 }
 

@@ -20,7 +20,7 @@ type page []byte
 
 const (
 	pageHead  = 8
-	pageNodes = 48      // most nodes of a page
+	pageNodes = 48       // most nodes of a page
 	pageSize  = 16 << 10 // octets from which on a page is full
 	noExpiry  = math.MaxUint32
 )

@@ -92,7 +92,11 @@ type query struct {
 	version uint8
 	size    int // what the asker takes over UDP
 	do      bool
-	nsid    bool
+
+	nsid      bool
+	keepalive bool
+	padded    bool
+	cookie    []byte // client's, with the server's behind it if he has one
 }
 
 const minUDP = 512 // RFC 1035 2.3.4, and RFC 6891 6.2.3 for smaller offers
@@ -101,16 +105,22 @@ const minUDP = 512 // RFC 1035 2.3.4, and RFC 6891 6.2.3 for smaller offers
 // answer, so that two servers never talk in circles.
 func (q *query) header(msg []byte) bool {
 	q.msg, q.end, q.n, q.nameLen, q.ptr = msg, 0, 0, 0, ownerPtr
-	q.edns, q.version, q.size, q.do, q.nsid = false, 0, minUDP, false, false
+	q.edns, q.version, q.size, q.do = false, 0, minUDP, false
+	q.nsid, q.keepalive, q.padded, q.cookie = false, false, false, nil
 	return len(msg) >= headerLen && msg[2]&0x80 == 0
 }
 
 func (q *query) opcode() byte { return q.msg[2] >> 3 & 15 }
 
+func (q *query) questions() int { return q.count(0) }
+
 func (q *query) count(i int) int { return int(binary.BigEndian.Uint16(q.msg[4+2*i:])) }
 
 // parse reads the question and the records after it; false is FORMERR.
 func (q *query) parse() bool {
+	if q.count(0) == 0 && q.count(1)+q.count(2) == 0 && q.count(3) > 0 {
+		return q.records(headerLen, 0, q.count(3)) && q.cookie != nil
+	}
 	if q.count(0) != 1 || !q.question() {
 		return false
 	}
@@ -220,8 +230,30 @@ func (q *query) opt(b []byte) bool {
 		if n > len(o) {
 			return false
 		}
-		q.nsid = q.nsid || binary.BigEndian.Uint16(o) == optionNSID
+		if !q.option(binary.BigEndian.Uint16(o), o[4:n]) {
+			return false
+		}
 		o = o[n:]
+	}
+	return true
+}
+
+// option reads one EDNS option; false is FORMERR.
+func (q *query) option(code uint16, data []byte) bool {
+	switch code {
+	case optionNSID:
+		q.nsid = true
+	case optionKeepalive: // without a time in a question (RFC 7828 3.2.1)
+		q.keepalive = true
+		return len(data) == 0
+	case optionPadding:
+		q.padded = true
+	case optionCookie:
+		if q.cookie != nil { // only the first counts (RFC 7873 5.2)
+			return true
+		}
+		q.cookie = data
+		return len(data) == clientCookie || len(data) >= clientCookie+8 && len(data) <= clientCookie+32
 	}
 	return true
 }

@@ -7,8 +7,10 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"hostward/internal/core"
 	"hostward/internal/rr"
@@ -25,10 +27,14 @@ type Server struct {
 	mu       sync.Mutex
 	udp      []*net.UDPConn
 	tcp      []net.Listener
-	open     map[net.Conn]bool
+	tls      []net.Listener
+	open     map[net.Conn][8]byte // with their networks
+	perNet   map[[8]byte]int
 	counters []*counters
 	closed   bool
 
+	secrets atomic.Pointer[secrets]
+	limiter atomic.Pointer[limiter]
 	refused atomic.Uint64
 	running sync.WaitGroup
 }
@@ -44,23 +50,28 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, open: map[net.Conn]bool{}}
+	s := &Server{cfg: cfg, open: map[net.Conn][8]byte{}, perNet: map[[8]byte]int{}}
 	s.zones.Store(newTable[*slot]())
+	s.limiter.Store(newLimiter(cfg.Limit))
+	s.SetSecrets(cfg.Secrets...)
 	for _, at := range cfg.Listen {
 		if err := s.listen(at); err != nil {
 			return nil, errors.Join(fmt.Errorf("nameserver: listening on %s: %w", at, err), s.close())
 		}
+	}
+	for _, at := range cfg.ListenTLS {
+		l, err := listenStream(at)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("nameserver: listening for TLS on %s: %w", at, err), s.close())
+		}
+		s.tls = append(s.tls, l)
 	}
 	return s, nil
 }
 
 // listen takes an address for TCP, and then the same port for UDP.
 func (s *Server) listen(at netip.AddrPort) error {
-	network := "tcp6"
-	if at.Addr().Unmap().Is4() {
-		network = "tcp4"
-	}
-	l, err := net.Listen(network, at.String())
+	l, err := listenStream(at)
 	if err != nil {
 		return err
 	}
@@ -74,6 +85,43 @@ func (s *Server) listen(at netip.AddrPort) error {
 		s.udp = append(s.udp, c)
 	}
 	return nil
+}
+
+func listenStream(at netip.AddrPort) (net.Listener, error) {
+	network := "tcp6"
+	if at.Addr().Unmap().Is4() {
+		network = "tcp4"
+	}
+	return net.Listen(network, at.String())
+}
+
+// SetSecrets replaces the secrets of server cookies while the server runs: the
+// first makes cookies, all are believed. To bring in a new one: add it behind
+// the old one on all servers of a name, then put it first, then drop the old
+// one after an hour (RFC 9018 5). None is a call without effect.
+func (s *Server) SetSecrets(of ...Secret) {
+	if len(of) > 0 {
+		kept := secrets(slices.Clone(of))
+		s.secrets.Store(&kept)
+	}
+}
+
+// SetLimit replaces the limit of the answers' rate.
+func (s *Server) SetLimit(l Limit) error {
+	if l.Rate < 0 || l.Rate > mostRate || l.Slip < 0 {
+		return core.Errorf(core.Invalid, "a limit of 0 to 4000 answers a second is accepted, and a slip of 0 or more")
+	}
+	s.limiter.Store(newLimiter(l))
+	return nil
+}
+
+// TLSAddrs returns the addresses that are listened on for TLS.
+func (s *Server) TLSAddrs() []netip.AddrPort {
+	var out []netip.AddrPort
+	for _, l := range s.tls {
+		out = append(out, l.Addr().(*net.TCPAddr).AddrPort())
+	}
+	return out
 }
 
 // Addrs returns the addresses that are listened on, with their real ports.
@@ -192,6 +240,12 @@ func (s *Server) Stats() Stats {
 	for _, c := range s.counters {
 		c.addTo(&out)
 	}
+	now := momentOf(time.Now()).unix
+	for _, slot := range s.zones.Load().all {
+		if slot.image.Load().soonest < now {
+			out.ExpiredZones++
+		}
+	}
 	return out
 }
 
@@ -202,14 +256,18 @@ func (s *Server) Serve() error {
 		s.mu.Unlock()
 		return nil
 	}
-	errs := make(chan error, len(s.udp)+len(s.tcp))
+	errs := make(chan error, len(s.udp)+len(s.tcp)+len(s.tls))
 	for _, c := range s.udp {
 		r := s.responder()
 		s.running.Go(func() { errs <- s.serveUDP(c, r) })
 	}
 	for _, l := range s.tcp {
 		r := s.responder()
-		s.running.Go(func() { errs <- s.serveTCP(l, r.count) })
+		s.running.Go(func() { errs <- s.serveTCP(l, r.count, nil) })
+	}
+	for _, l := range s.tls {
+		r := s.responder()
+		s.running.Go(func() { errs <- s.serveTCP(l, r.count, s.tlsConfig()) })
 	}
 	s.mu.Unlock()
 	s.running.Wait()
@@ -231,7 +289,15 @@ func (s *Server) responder() *responder {
 }
 
 func (s *Server) newResponder(c *counters) *responder {
-	return &responder{zones: s.zones.Load, payload: s.cfg.Payload, nsid: s.cfg.NSID, count: c}
+	r := &responder{zones: s.zones.Load, payload: s.cfg.Payload, nsid: s.cfg.NSID, version: s.cfg.Version, idle: s.cfg.Idle, count: c}
+	s.refresh(r)
+	return r
+}
+
+// refresh brings a responder up to date with the time and with what may be
+// set while the server runs.
+func (s *Server) refresh(r *responder) {
+	r.now, r.secrets, r.limiter = momentOf(time.Now()), *s.secrets.Load(), s.limiter.Load()
 }
 
 // Shutdown frees the addresses and ends connections. It waits for Serve to
@@ -259,7 +325,7 @@ func (s *Server) close() error {
 	for _, c := range s.udp {
 		errs = append(errs, c.Close())
 	}
-	for _, l := range s.tcp {
+	for _, l := range slices.Concat(s.tcp, s.tls) {
 		errs = append(errs, l.Close())
 	}
 	for c := range s.open {
@@ -270,12 +336,12 @@ func (s *Server) close() error {
 
 // guarded answers one packet. A mistake of ours costs that packet, is counted,
 // and never the server.
-func (r *responder) guarded(msg, out []byte, tcp bool) (answer []byte) {
+func (r *responder) guarded(msg, out []byte) (answer []byte) {
 	defer func() {
 		if recover() != nil {
 			r.count.panics.Add(1)
 			answer = nil
 		}
 	}()
-	return r.respond(msg, out, tcp)
+	return r.respond(msg, out)
 }

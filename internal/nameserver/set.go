@@ -26,11 +26,11 @@ const (
 	typeNSEC3      = 50
 	typeNSEC3PARAM = 51
 
-	typeTSIG  = 250
-	typeIXFR  = 251
-	typeAXFR  = 252
-	typeANY   = 255
-	classIN   = 1
+	typeTSIG = 250
+	typeIXFR = 251
+	typeAXFR = 252
+	typeANY  = 255
+	classIN  = 1
 )
 
 // ownerPtr points to the question's name.

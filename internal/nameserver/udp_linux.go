@@ -116,6 +116,7 @@ func (s *Server) serveUDP(c *net.UDPConn, r *responder) error {
 		if err := raw.Read(receive); err != nil {
 			return closedErr(err)
 		}
+		s.refresh(r)
 		total, sent = p.handle(n, r), 0
 		if total > 0 {
 			if err := raw.Write(send); err != nil {
@@ -143,7 +144,8 @@ func (p *post) handle(n int, r *responder) (total int) {
 			r.count.dropped.Add(1)
 			continue
 		}
-		a := r.guarded(p.question[i][:h.len], p.answer[i][:0], false)
+		r.from = asker{addr: addrOf(&p.from[i])}
+		a := r.guarded(p.question[i][:h.len], p.answer[i][:0])
 		if a == nil {
 			continue
 		}
@@ -156,6 +158,14 @@ func (p *post) handle(n int, r *responder) (total int) {
 		total++
 	}
 	return total
+}
+
+// addrOf reads the address of either family.
+func addrOf(a *unix.RawSockaddrInet6) netip.Addr {
+	if a.Family == unix.AF_INET {
+		return netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(a)).Addr)
+	}
+	return netip.AddrFrom16(a.Addr).Unmap()
 }
 
 // send sends the answers from..total and returns how far it came; done is

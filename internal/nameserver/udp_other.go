@@ -25,7 +25,9 @@ func (s *Server) serveUDP(c *net.UDPConn, r *responder) error {
 			}
 			continue // an ICMP error of an earlier answer
 		}
-		if a := r.guarded(in[:n], out, false); a != nil {
+		s.refresh(r)
+		r.from = asker{addr: from.Addr().Unmap()}
+		if a := r.guarded(in[:n], out); a != nil {
 			_, _ = c.WriteToUDPAddrPort(a, from) // the asker asks again
 		}
 	}
