@@ -27,6 +27,7 @@ func load(args []string) error {
 	lasting := f.Duration("t", 3*time.Second, "how long, at most 20s")
 	sockets := f.Int("sockets", 8, "sockets")
 	window := f.Int("window", 32, "questions open on each socket")
+	do := f.Bool("do", false, "ask for signatures")
 	_ = f.Parse(args) // it exits on error
 	if f.NArg() != 2 || *lasting > 20*time.Second || *window > burst {
 		return fmt.Errorf("an address and a file of questions are needed, at most 20s and a window of %d", burst)
@@ -36,7 +37,7 @@ func load(args []string) error {
 		return fmt.Errorf("%s: an IPv4 loopback address is accepted", f.Arg(0))
 	}
 	l := &loader{window: *window}
-	if l.questions, err = readQuestions(f.Arg(1)); err != nil {
+	if l.questions, err = readQuestions(f.Arg(1), *do); err != nil {
 		return err
 	}
 	for range *sockets {
@@ -51,7 +52,7 @@ func load(args []string) error {
 	return nil
 }
 
-func readQuestions(path string) ([][]byte, error) {
+func readQuestions(path string, do bool) ([][]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -66,7 +67,12 @@ func readQuestions(path string) ([][]byte, error) {
 			return nil, fmt.Errorf("question %q: %w", sc.Text(), err)
 		}
 		b := append([]byte{0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0}, n.Wire()...)
-		out = append(out, append(binary.BigEndian.AppendUint16(b, code), 0, 1))
+		b = append(binary.BigEndian.AppendUint16(b, code), 0, 1)
+		if do { // OPT: 1232 octets, DO
+			b[11] = 1
+			b = append(b, 0, 0, 41, 0x04, 0xD0, 0, 0, 0x80, 0, 0, 0)
+		}
+		out = append(out, b)
 	}
 	return out, nil
 }

@@ -344,3 +344,27 @@ func TestVersionIsThatOfTheImage(t *testing.T) {
 		t.Errorf("versions %d, %d", s.Version("z.test."), s.Version("other.test."))
 	}
 }
+
+// BenchmarkChange is one change of a zone of 100,000 names, until it is served.
+func BenchmarkChange(b *testing.B) {
+	const names = 100_000
+	sets := []rr.RRset{{Name: "z.test.", Type: "SOA", TTL: 60, Data: []string{"ns. h. 1 2 3 4 5"}}}
+	for i := range names {
+		sets = append(sets, rr.RRset{Name: rr.Name(fmt.Sprintf("h%d.z.test.", i)), Type: "A", TTL: 60, Data: []string{"192.0.2.1"}})
+	}
+	s, err := New(Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := s.Apply(b.Context(), []ChangeSet{{Zone: "z.test.", Version: 1, Full: true, Set: sets}}); err != nil {
+		b.Fatal(err)
+	}
+	version := uint64(1)
+	for b.Loop() {
+		version++
+		set := rr.RRset{Name: rr.Name(fmt.Sprintf("h%d.z.test.", version%names)), Type: "A", TTL: uint32(version), Data: []string{"192.0.2.2"}}
+		if err := s.Apply(b.Context(), []ChangeSet{{Zone: "z.test.", Version: version, Set: []rr.RRset{set}}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
