@@ -46,6 +46,8 @@ var rooms = []room{
 	{dir: "internal/core", bans: map[string]string{"github.com/": "core is standard library only", "golang.org/": "core is standard library only", "modernc.org/": "core is standard library only"}},
 	{dir: "internal/file", ours: []string{"core"}},
 	{dir: "internal/rr", ours: []string{"core"}},
+	{dir: "internal/rr/sign", ours: []string{"core", "rr"}, bans: map[string]string{
+		"os": "signing is pure: time, keys and randomness are given to it", "net": "signing knows no network", "crypto/rand": "signing is given what it needs"}},
 	{dir: "internal/ini", ours: []string{"core", "file"}},
 	{dir: "internal/store", ours: []string{"core", "file"}},
 	{dir: "internal/ledger", ours: []string{"core", "file"}, bans: map[string]string{
