@@ -3,6 +3,7 @@ package sign_test
 import (
 	"bufio"
 	"context"
+	"crypto/sha512"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -60,6 +61,21 @@ func split(a sign.Algorithm) []sign.Key {
 }
 
 func csk(a sign.Algorithm) []sign.Key { return []sign.Key{signtest.Key(a, 3, signtest.CSK)} }
+
+// marks has keys sign with a digest: no signature, but another one for anything else.
+func marks(keys []sign.Key) []sign.Key {
+	for i := range keys {
+		keys[i].Signer = mark(keys[i].Tag())
+	}
+	return keys
+}
+
+type mark uint16
+
+func (m mark) Sign(_ context.Context, message []byte) ([]byte, error) {
+	sum := sha512.Sum512(append([]byte{byte(m), byte(m >> 8)}, message...))
+	return sum[:], nil
+}
 
 // now is when tests sign that need no validator with a clock of its own.
 var now = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)

@@ -115,6 +115,15 @@ type edit struct{ list }
 
 func (l list) edit() *edit { return &edit{list{slices.Clone(l.chunks)}} }
 
+// newEdit begins with sorted nodes that are in no zone yet.
+func newEdit(nodes []*node) *edit {
+	e := newList(nodes).edit()
+	for _, c := range e.chunks {
+		c.owner = e
+	}
+	return e
+}
+
 // own returns chunk i, copied if another list has it too.
 func (e *edit) own(i int) *chunk {
 	if c := e.chunks[i]; c.owner != e {

@@ -102,7 +102,7 @@ func (r *revision) replaceHashes(nodes []*node) {
 	for _, n := range nodes {
 		r.freshHashes[n.key] = n
 	}
-	r.hashes = newList(nodes).edit()
+	r.hashes = newEdit(nodes)
 }
 
 // mendHashes brings the names that were touched, and the empty non-terminals
