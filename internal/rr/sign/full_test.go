@@ -18,7 +18,7 @@ func TestValidatorsAcceptEverySample(t *testing.T) {
 					name := strings.Join([]string{file, a.String(), kind, map[bool]string{false: "NSEC", true: "NSEC3"}[nsec3]}, "/")
 					t.Run(name, func(t *testing.T) {
 						z := signed(t, sign.Config{Origin: origin, Keys: keys, NSEC3: nsec3}, sample(t, file), time.Now())
-						validate(t, z)
+						validate(t, z, excused[file]...)
 					})
 				}
 			}
