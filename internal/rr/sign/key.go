@@ -73,6 +73,9 @@ func ParsePublic(data string) (Public, error) {
 	if err != nil {
 		return Public{}, err
 	}
+	if wire[2] != protocol {
+		return Public{}, core.Errorf(core.Invalid, "a key of the protocol %d: 3 is accepted (RFC 4034 2.1.2)", wire[2])
+	}
 	p := Public{Flags: binary.BigEndian.Uint16(wire), Algorithm: Algorithm(wire[3]), Key: wire[4:]}
 	return p, p.check()
 }
