@@ -2,6 +2,7 @@ package nameserver
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
@@ -49,7 +50,7 @@ func (s *Server) talk(conn net.Conn, r *responder, over *tls.Config) {
 		return
 	}
 	secured := tls.Server(conn, over)
-	if secured.Handshake() != nil {
+	if secured.HandshakeContext(context.Background()) != nil { // the deadline bounds it
 		return
 	}
 	s.converse(secured, r)

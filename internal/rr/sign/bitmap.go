@@ -53,19 +53,3 @@ func nameText(n rr.Name) string {
 	}
 	return text
 }
-
-// appendBitmap writes sorted types as type bit maps (RFC 4034 4.1.2).
-func appendBitmap(b []byte, codes []uint16) []byte {
-	for len(codes) > 0 {
-		window := byte(codes[0] >> 8)
-		var bits [32]byte
-		used := 0
-		for len(codes) > 0 && byte(codes[0]>>8) == window {
-			low := byte(codes[0])
-			bits[low/8] |= 0x80 >> (low % 8)
-			used, codes = int(low/8)+1, codes[1:]
-		}
-		b = append(append(b, window, byte(used)), bits[:used]...)
-	}
-	return b
-}
