@@ -94,6 +94,18 @@ func TestNobodyActsFromWhereHeMayNot(t *testing.T) {
 	})
 }
 
+// TestAPageAsksOnceWhetherItsReaderMayAct, however much it reads.
+func TestAPageAsksOnceWhetherItsReaderMayAct(t *testing.T) {
+	onEachEngine(t, admitOps(), func(t *testing.T, r *rig) {
+		mustCreate(t, r, admin, "m1", "x")
+		show, asked := act.Call{Op: "memo.show", Input: []byte(`{"memo":"m1"}`)}, r.asked
+		results, faults := r.Read(t.Context(), admin, map[string]act.Call{"a": show, "b": show, "c": show})
+		if len(results) != 3 || len(faults) != 0 || r.asked != asked+1 {
+			t.Errorf("%d results, %v, asked %d times", len(results), faults, r.asked-asked)
+		}
+	})
+}
+
 // TestNobodyActsWhoseSessionIsOver tries every way in after the face looked the
 // session up, and before the bus did (SPEC A7).
 func TestNobodyActsWhoseSessionIsOver(t *testing.T) {

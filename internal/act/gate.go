@@ -57,8 +57,10 @@ func (b *Bus) authorize(ctx context.Context, v *View, op *Op, c Call, in any) (c
 // admit looks at who asks and from where, before anything about the object.
 func (b *Bus) admit(ctx context.Context, v *View, op *Op, a Actor) error {
 	switch {
+	case op.takes(a) && op.Anyhow:
+		return b.holds(ctx, v, a)
 	case op.takes(a):
-		return b.placed(ctx, v, op, a)
+		return b.placed(ctx, v, a)
 	case a.Role == Stranger || a.Role == 0:
 		return core.Errorf(core.Unauthenticated, "log in to do this")
 	case a.Role == Entrant:
@@ -73,13 +75,17 @@ func (o *Op) takes(a Actor) bool {
 	return a.Role&(o.Roles|System) != 0 && (a.Role != Entrant || o.Step == "" || o.Step == a.Step)
 }
 
-// placed asks whether somebody still is who he was when a face looked, and whether
-// he may act from where he is.
-func (b *Bus) placed(ctx context.Context, v *View, op *Op, a Actor) error {
-	if err := b.holds(ctx, v, a); err != nil || op.Anyhow {
-		return err
+// placed asks whether the view's actor still is who he was when a face looked, and
+// whether he may act from where he is: once for all that a page reads.
+func (b *Bus) placed(ctx context.Context, v *View, a Actor) error {
+	if v.placed == nil {
+		err := b.holds(ctx, v, a)
+		if err == nil {
+			err = b.from(ctx, v, a)
+		}
+		v.placed = &err
 	}
-	return b.from(ctx, v, a)
+	return *v.placed
 }
 
 func (b *Bus) holds(ctx context.Context, v *View, a Actor) error {

@@ -144,7 +144,7 @@ func (b *Bus) Find(ctx context.Context, actor Actor, text string, most int) (map
 	}
 	found := map[core.Ref]string{}
 	err := b.snapshot(ctx, actor, func(v *View) error {
-		if err := b.placed(ctx, v, &Op{}, actor); err != nil {
+		if err := b.placed(ctx, v, actor); err != nil {
 			return err
 		}
 		for _, k := range b.with.Registry.Kinds() {
@@ -170,7 +170,7 @@ func (b *Bus) Find(ctx context.Context, actor Actor, text string, most int) (map
 // Admitted returns the error with which every operation would be refused to
 // somebody where he is now (SPEC A1), so that a face shows him nothing at all.
 func (b *Bus) Admitted(ctx context.Context, a Actor) error {
-	return b.snapshot(ctx, a, func(v *View) error { return b.placed(ctx, v, &Op{}, a) })
+	return b.snapshot(ctx, a, func(v *View) error { return b.placed(ctx, v, a) })
 }
 
 // May reports whether the actor's role may call the operation at all: faces

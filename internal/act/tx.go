@@ -27,6 +27,8 @@ type View struct {
 	actor Actor
 	bus   *Bus
 	over  bool
+
+	placed *error // whether the actor may act at all, once that was asked
 }
 
 var errOver = errors.New("this view is over: its operation has ended")

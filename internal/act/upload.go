@@ -65,7 +65,7 @@ func (b *Bus) Upload(ctx context.Context, actor Actor, r io.Reader) (string, err
 	}
 	handle := core.NewID("up")
 	path := filepath.Join(b.spool, handle)
-	err := b.snapshot(ctx, actor, func(v *View) error { return b.placed(ctx, v, &Op{}, actor) })
+	err := b.snapshot(ctx, actor, func(v *View) error { return b.placed(ctx, v, actor) })
 	if err == nil {
 		err = b.reserve(actor, path)
 	}

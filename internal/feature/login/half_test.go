@@ -100,6 +100,27 @@ func TestAHundredWrongCodesLockThemForStrangersAlone(t *testing.T) {
 	})
 }
 
+// TestWrongCodesWithinASessionAreNotSaidToFollowThePassword: three strangers' codes
+// are told once, whatever its owner mistypes afterwards.
+func TestWrongCodesWithinASessionAreNotSaidToFollowThePassword(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.Primary()
+		shop, _, _ := h.Arm(h.Create(root, "shop", "customer", "provider"))
+		a := elsewhere(h, 1, "shop")
+		for range 3 {
+			h.Refused(core.Invalid, a, "login.factor", input{"code": "000000"})
+		}
+		before := subjects(h, shop)
+		if !slices.Contains(before, "Wrong codes after your password") {
+			t.Fatalf("he was told %q", before)
+		}
+		h.Refused(core.Invalid, shop, "session.prove", input{"code": "000000"})
+		if after := subjects(h, shop); len(after) != len(before) {
+			t.Errorf("he was told again: %q", after)
+		}
+	})
+}
+
 // TestALetterEndsNoLinkThatSomebodyMade: anybody may ask for a letter.
 func TestALetterEndsNoLinkThatSomebodyMade(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {

@@ -63,7 +63,7 @@ func (l *Login) step() act.Query[Nothing, Step] {
 			out := Step{Step: me.Step, Fresh: me.Proved(v.Now(), proof)}
 			who, _, err := l.Accounts.Actor(ctx, v, me.ID)
 			if err != nil {
-				return out, unlessAbsent(err)
+				return out, core.UnlessNotFound(err)
 			}
 			standing, err := l.Factors.Standing(ctx, v, who)
 			if err != nil {
@@ -79,13 +79,6 @@ func (l *Login) step() act.Query[Nothing, Step] {
 			return out, err
 		},
 	}
-}
-
-func unlessAbsent(err error) error {
-	if core.CodeOf(err) == core.NotFound {
-		return nil
-	}
-	return err
 }
 
 // Proof is what shows once more who somebody is: a code or a passkey, or for who
@@ -219,14 +212,15 @@ func (l *Login) use(ctx context.Context, tx *act.Tx, passkey string, found any, 
 // has the password: that is told.
 func (l *Login) mistaken(ctx context.Context, tx *act.Tx, device string) error {
 	me := tx.Actor()
-	err := countFailure(ctx, tx, append(codeKeys(me, device), networkKey(me.Address))...)
+	keys := codeKeys(me, device)
+	err := countFailure(ctx, tx, append(keys, networkKey(me.Address))...)
 	if err == nil && device != "" {
 		err = failDevice(ctx, tx, device)
 	}
 	if err == nil {
 		err = failCredential(ctx, tx, me.ID)
 	}
-	if err == nil {
+	if err == nil && slices.Contains(keys, factorKey(me.ID)) {
 		err = l.warn(ctx, tx)
 	}
 	if err != nil {
