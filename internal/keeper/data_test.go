@@ -357,22 +357,3 @@ func TestARotationThatFailedIsFinishedByTheNext(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-func TestADisguiseIsForItsUseAndItsKey(t *testing.T) {
-	k, other := openAt(t, keeper.Config{Dir: t.TempDir()}), openAt(t, keeper.Config{Dir: t.TempDir()})
-	of := func(k keeper.Keeper, use, text string) string {
-		b, err := k.Disguise(t.Context(), use, text)
-		if err != nil || len(b) != 32 {
-			t.Fatalf("%d bytes, %v", len(b), err)
-		}
-		return string(b)
-	}
-	if once, again := of(k, "name", "anna"), of(k, "name", "anna"); once != again {
-		t.Error("it is another each time")
-	}
-	for _, different := range []string{of(k, "name", "berta"), of(k, "network", "anna"), of(other, "name", "anna")} {
-		if different == of(k, "name", "anna") {
-			t.Error("two look the same")
-		}
-	}
-}

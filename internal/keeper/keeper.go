@@ -63,11 +63,6 @@ type Keeper interface {
 	// than life, and when it was issued. It does not know whether it was used before.
 	CheckTicket(ctx context.Context, use string, ad, ticket []byte, now time.Time, life time.Duration) (issued time.Time, ok bool, err error)
 
-	// Disguise returns 32 bytes for a text and a use, from which nobody who has not
-	// the secret key can find the text, nor another with bytes alike. They are
-	// others after Rotate.
-	Disguise(ctx context.Context, use, text string) ([]byte, error)
-
 	// HashPassword returns the argon2id hash of a password as a PHC string. It
 	// takes some 30 ms and waits for a free core; ctx bounds the wait. lane says for
 	// whom: the network of a stranger, or the id of an account. Of one lane few may
