@@ -108,6 +108,12 @@ func SystemActor(job string) Actor {
 // Proved reports whether he proved who he is within the last while.
 func (a Actor) Proved(now time.Time, within time.Duration) bool { return now.Sub(a.Proof) <= within }
 
+// Peer reports whether an account is one that an additional administrator does not
+// see: another administrator (SPEC 1).
+func (a Actor) Peer(id string, role Role) bool {
+	return a.Role == Additional && role&Admins != 0 && a.ID != id
+}
+
 func (a Actor) identity() ledger.Identity {
 	return ledger.Identity{Kind: a.Kind, ID: a.ID, Name: a.Name}
 }

@@ -103,6 +103,14 @@ func CodeOf(err error) Code {
 	return Internal
 }
 
+// UnlessNotFound returns err, and nil when it says that something is not there.
+func UnlessNotFound(err error) error {
+	if CodeOf(err) == NotFound {
+		return nil
+	}
+	return err
+}
+
 // AsError returns the first Error in err's chain. Any other error becomes
 // Internal: its text stays with the operator.
 func AsError(err error) *Error {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 )
 
 // Secret is a value that must not be seen: every way of printing it says
@@ -38,3 +39,16 @@ var (
 	_ json.Marshaler   = Secret{}
 	_ json.Unmarshaler = (*Secret)(nil)
 )
+
+// plainMark stands before a secret that somebody moved here from elsewhere, in any
+// case, in the place of what checks or seals one (SPEC A4).
+const plainMark = "{PLAIN}"
+
+// CutPlain returns the secret behind the mark of plain text, and whether the mark
+// is there. Nobody gets in with a marked one before it is enclosed.
+func CutPlain(kept string) (s Secret, plain bool) {
+	if len(kept) < len(plainMark) || !strings.EqualFold(kept[:len(plainMark)], plainMark) {
+		return Secret{}, false
+	}
+	return NewSecret(kept[len(plainMark):]), true
+}

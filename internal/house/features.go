@@ -177,15 +177,8 @@ func (f *features) live(ctx context.Context, v *act.View, a act.Actor) (bool, er
 	for who := &a; who != nil; who = who.By {
 		now, open, err := f.accounts.Actor(ctx, v, who.ID)
 		if err != nil || !open || now.Role != who.Role {
-			return false, unlessAbsent(err)
+			return false, core.UnlessNotFound(err)
 		}
 	}
 	return true, nil
-}
-
-func unlessAbsent(err error) error {
-	if core.CodeOf(err) == core.NotFound {
-		return nil
-	}
-	return err
 }

@@ -90,10 +90,7 @@ func (a *Access) isConcerned(ctx context.Context, v *act.View, who act.Actor) (b
 		return who.Role&concerned != 0, nil
 	}
 	whole, _, err := a.Accounts.Actor(ctx, v, who.ID)
-	if core.CodeOf(err) == core.NotFound && err != nil {
-		err = nil // it was deleted meanwhile, and its session ends with it
-	}
-	return whole.Role&concerned != 0, err
+	return whole.Role&concerned != 0, core.UnlessNotFound(err) // deleted meanwhile: its session ends with it
 }
 
 func orUnknown(address string) string {

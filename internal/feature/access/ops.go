@@ -430,7 +430,7 @@ func (t *trial) judge(ctx context.Context, v *act.View, accounts Accounts, accou
 		t.Admitted++
 		return nil
 	}
-	if me := v.Actor(); me.Role == act.Additional && who.Role&act.Admins != 0 && who.ID != me.ID { // SPEC 1
+	if v.Actor().Peer(who.ID, who.Role) {
 		t.Peers++
 		return nil
 	}

@@ -60,7 +60,7 @@ func (a Account) role() act.Role {
 // visible reports whether actor may see the account at all. The tenant tree has
 // been looked at before; this is the rule among the provider's own people.
 func visible(actor act.Actor, a Account) bool {
-	return actor.Role != act.Additional || a.role()&act.Admins == 0 || actor.ID == a.ID
+	return !actor.Peer(a.ID, a.role())
 }
 
 // manages reports whether actor may change the account, let somebody in as it,

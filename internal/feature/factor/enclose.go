@@ -9,19 +9,11 @@ import (
 	"hostward/internal/core"
 )
 
-// plain marks a seed that somebody moved here from elsewhere, in the place of a
-// sealed one: {PLAIN}, in any case, and its base32 text (SPEC A4). No code is
-// checked with one.
-const plain = "{PLAIN}"
-
-func isPlain(sealed string) bool {
-	return len(sealed) >= len(plain) && strings.EqualFold(sealed[:len(plain)], plain)
-}
-
-// bare is a plain seed without its mark, and without the blanks with which apps
-// show it.
-func bare(sealed string) core.Secret {
-	return core.NewSecret(strings.ToUpper(strings.Join(strings.Fields(sealed[len(plain):]), "")))
+// bare is a seed that was kept in plain text, in base32, without the blanks with
+// which apps show it.
+func bare(kept string) core.Secret {
+	s, _ := core.CutPlain(kept)
+	return core.NewSecret(strings.ToUpper(strings.Join(strings.Fields(s.Reveal()), "")))
 }
 
 // enclose puts sealed seeds in the place of plain ones. There is no way back from it.
@@ -35,7 +27,7 @@ func (f *Factors) enclose() act.Change[Sealed, Nothing] {
 				if err != nil {
 					return Nothing{}, err
 				}
-				if !found || !isPlain(a.sealed) {
+				if _, plain := core.CutPlain(a.sealed); !found || !plain {
 					continue
 				}
 				if a.sealed = s.Seed; a.confirmed.IsZero() {

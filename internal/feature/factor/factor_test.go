@@ -2,7 +2,6 @@ package factor_test
 
 import (
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -79,26 +78,6 @@ func apart(h *house, seed string) {
 // off is the code that an app shows whose clock goes wrong by d.
 func off(h *house, seed string, d time.Duration) string {
 	return accounttest.Code(seed, h.Clock().Add(d))
-}
-
-// race runs f at once n times and returns how many went through.
-func race(n int, f func(i int) error) (won int) {
-	var wait sync.WaitGroup
-	var mu sync.Mutex
-	start := make(chan struct{})
-	for i := range n {
-		wait.Go(func() {
-			<-start
-			if f(i) == nil {
-				mu.Lock()
-				won++
-				mu.Unlock()
-			}
-		})
-	}
-	close(start)
-	wait.Wait()
-	return won
 }
 
 // program is what acts with a token of an account that may call the operations.

@@ -469,9 +469,8 @@ type Link struct {
 }
 
 // reset never opens an account to its password alone: the person needs the link
-// too, and is told (SPEC A5). How he was recognised is on record (NIST SP 800-63B-4
-// 4.2: recovery by a person is as sure as that). API tokens go too: whoever lost
-// his phone may have lost more.
+// too, and is told (SPEC A5). How he was recognised is on record: the reset is as
+// sure as that. API tokens go too: whoever lost his phone may have lost more.
 func (f *Factors) reset() act.Change[Reset, Link] {
 	return act.Change[Reset, Link]{
 		Name: "factor.reset", Doc: "Remove all second factors of an account; with the link you get, its owner sets up a new one.", Class: class,

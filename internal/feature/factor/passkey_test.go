@@ -113,13 +113,13 @@ func TestAnAnswerOfAPasskeyCountsOnce(t *testing.T) {
 		h.Refused(core.Invalid, second, "login.factor", input{"passkey": late})
 		h.Refused(core.Invalid, second, "login.factor", input{"passkey": early})
 		arrival := accounttest.Answer(asked(h, stranger), "key")
-		if won := race(3, func(int) error {
+		if won := accounttest.Race(3, func(int) error {
 			_, err := h.Call(stranger, "login.passkey", input{"passkey": arrival})
 			return err
 		}); won != 1 {
 			t.Errorf("%d got in with one answer", won)
 		}
-		if won := race(2, func(i int) error {
+		if won := accounttest.Race(2, func(i int) error {
 			_, err := h.Call([]act.Actor{second, entrant(h, "shop")}[i], "login.factor", input{"passkey": arrival})
 			return err
 		}); won != 0 {

@@ -62,9 +62,7 @@ func (p *Policy) count(v *act.View, who act.Actor, made time.Time, has bool) {
 	if i < 0 || !p.Rules[i].Required {
 		return
 	}
-	me := v.Actor()
-	peer := me.Role == act.Additional && who.Role&act.Admins != 0 && who.ID != me.ID
-	if p.Missing++; len(p.Lacking) < mostLacking && !peer {
+	if p.Missing++; len(p.Lacking) < mostLacking && !v.Actor().Peer(who.ID, who.Role) {
 		due := p.Rules[i].due(made)
 		p.Lacking = append(p.Lacking, Lacking{who.ID, who.Name, who.Role.String(), due, !v.Now().Before(due)})
 	}

@@ -7,6 +7,7 @@ import (
 
 	"hostward/internal/act"
 	"hostward/internal/core"
+	"hostward/internal/feature/account/accounttest"
 	"hostward/internal/feature/factor"
 )
 
@@ -37,7 +38,7 @@ func TestARecoveryCodeCountsOnce(t *testing.T) {
 		if n := owned(h, shop).Recovery; n != 8 {
 			t.Errorf("%d codes are left, want 8", n)
 		}
-		if won := race(3, func(int) error {
+		if won := accounttest.Race(3, func(int) error {
 			_, err := h.Call(entrant(h, "shop"), "login.factor", input{"code": codes[2]})
 			return err
 		}); won != 1 {

@@ -8,6 +8,7 @@ import (
 
 	"hostward/internal/act"
 	"hostward/internal/core"
+	"hostward/internal/feature/account/accounttest"
 	"hostward/internal/feature/factor"
 )
 
@@ -102,7 +103,7 @@ func TestOneCodeLetsInOneOfManyAtOnce(t *testing.T) {
 	armed(t, func(t *testing.T, h *house, _ act.Actor, seed string, _ []string) {
 		who := []act.Actor{entrant(h, "shop"), entrant(h, "shop"), entrant(h, "shop")}
 		code := h.Code(seed)
-		if won := race(len(who), func(i int) error {
+		if won := accounttest.Race(len(who), func(i int) error {
 			_, err := h.Call(who[i], "login.factor", input{"code": code})
 			return err
 		}); won != 1 {

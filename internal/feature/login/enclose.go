@@ -2,25 +2,16 @@ package login
 
 import (
 	"context"
-	"strings"
 
 	"hostward/internal/act"
 	"hostward/internal/core"
 )
 
-// plain marks a password that somebody moved here from elsewhere, in the place of
-// its hash: {PLAIN}, in any case, and the password (SPEC A4). Nobody gets in with one.
-const plain = "{PLAIN}"
-
-func isPlain(phc string) bool {
-	return len(phc) >= len(plain) && strings.EqualFold(phc[:len(plain)], plain)
-}
-
-// typed is a password behind its mark. One that is longer than anybody can type
-// becomes one that nobody knows: its owner needs a link.
-func typed(phc string) core.Secret {
-	if text := phc[len(plain):]; len(text) <= mostTyped {
-		return core.NewSecret(text)
+// typed is a password that was kept in plain text. One that is longer than anybody
+// can type becomes one that nobody knows: its owner needs a link.
+func typed(kept string) core.Secret {
+	if s, _ := core.CutPlain(kept); len(s.Reveal()) <= mostTyped {
+		return s
 	}
 	return core.NewToken()
 }
@@ -53,7 +44,7 @@ func (l *Login) enclose() act.Change[Enclosed, Nothing] {
 				if err != nil {
 					return Nothing{}, err
 				}
-				if !found || !isPlain(c.phc) {
+				if _, plain := core.CutPlain(c.phc); !found || !plain {
 					continue
 				}
 				if err := rehash(ctx, tx, h.Account, h.Hash.Reveal()); err != nil {

@@ -176,7 +176,8 @@ func (l *Login) fill(ctx context.Context, v *act.View, id string, c *checked) (w
 		c.account = id
 		return "closed", j, nil
 	}
-	if c.account = id; !isPlain(credential.phc) {
+	c.account = id
+	if _, plain := core.CutPlain(credential.phc); !plain {
 		c.phc = credential.phc
 	}
 	if asked := asked(demand, standing.Has); credential.judged != asked {

@@ -64,7 +64,7 @@ func (l *Login) recoverable(ctx context.Context, v *act.View, login string) (str
 		return "", err
 	}
 	who, open, err := l.Accounts.Actor(ctx, v, id)
-	if unlessAbsent(err) != nil {
+	if core.UnlessNotFound(err) != nil {
 		return "", err
 	}
 	standing, err := l.Factors.Standing(ctx, v, who)

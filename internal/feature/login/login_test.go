@@ -102,7 +102,7 @@ func TestSetupRefusesBadInputWithoutUsingTheLinkUp(t *testing.T) {
 func TestTwoSetupsAtOnceMakeOneAdministrator(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		token := offered(t, h)
-		won := race(4, func(i int) error {
+		won := accounttest.Race(4, func(i int) error {
 			_, err := h.Call(stranger, "login.setup", input{"token": token, "login": []string{"anna", "eve", "max", "ida"}[i], "password": good})
 			return err
 		})
@@ -110,26 +110,6 @@ func TestTwoSetupsAtOnceMakeOneAdministrator(t *testing.T) {
 			t.Errorf("%d won, %d accounts", won, h.Count("account"))
 		}
 	})
-}
-
-// race runs f at once n times and returns how many went through.
-func race(n int, f func(i int) error) (won int) {
-	var wait sync.WaitGroup
-	var mu sync.Mutex
-	start := make(chan struct{})
-	for i := range n {
-		wait.Go(func() {
-			<-start
-			if f(i) == nil {
-				mu.Lock()
-				won++
-				mu.Unlock()
-			}
-		})
-	}
-	close(start)
-	wait.Wait()
-	return won
 }
 
 func TestAdminInitWorksWhileThereIsNoAdministrator(t *testing.T) {
@@ -150,7 +130,7 @@ func TestTwoClaimsOfOneLinkAtOnceExactlyOneWins(t *testing.T) {
 		h.Account(h.Primary(), "shop", "customer", "provider")
 		token := h.Invite(root, "shop")
 		passwords := []string{"one brown hen under a ladder", "two brown hens under a ladder", "ten brown hens under a ladder"}
-		won := race(3, func(i int) error {
+		won := accounttest.Race(3, func(i int) error {
 			_, err := h.Call(stranger, "login.claim", input{"token": token, "password": passwords[i]})
 			return err
 		})
@@ -348,7 +328,7 @@ func TestManyAttemptsAtOnceDoNotCountAsOne(t *testing.T) {
 		h.Primary()
 		var mu sync.Mutex
 		codes := map[core.Code]int{}
-		race(30, func(i int) error {
+		accounttest.Race(30, func(i int) error {
 			_, err := h.Call(stranger, "login.enter", input{"login": "root", "password": "guess number " + strings.Repeat("x", i+3)})
 			mu.Lock()
 			defer mu.Unlock()

@@ -252,7 +252,7 @@ func (l *Login) inside(ctx context.Context, v *act.View, s Session, who act.Acto
 	}
 	as, open, err := l.Accounts.Actor(ctx, v, s.Acting)
 	if err != nil || !open { // gone or closed meanwhile: the owner is himself again
-		return who, unlessAbsent(err)
+		return who, core.UnlessNotFound(err)
 	}
 	as.Session, as.By = s.ID, &who
 	return as, nil
@@ -369,11 +369,11 @@ func (l *Login) Live(ctx context.Context, v *act.View, account, session string) 
 func (l *Login) Holds(ctx context.Context, v *act.View, a act.Actor) (bool, error) {
 	s, err := sessionByID(ctx, v, a.Session)
 	if err != nil || s.over(v.Now()) {
-		return false, unlessAbsent(err)
+		return false, core.UnlessNotFound(err)
 	}
 	who, open, err := l.Accounts.Actor(ctx, v, s.Account)
 	if err != nil || !open {
-		return false, unlessAbsent(err)
+		return false, core.UnlessNotFound(err)
 	}
 	now, err := l.inside(ctx, v, s, who)
 	return err == nil && same(&now, &a), err

@@ -212,15 +212,14 @@ func (l *Login) use(ctx context.Context, tx *act.Tx, passkey string, found any, 
 // has the password: that is told.
 func (l *Login) mistaken(ctx context.Context, tx *act.Tx, device string) error {
 	me := tx.Actor()
-	keys := codeKeys(me, device)
-	err := countFailure(ctx, tx, append(keys, networkKey(me.Address))...)
+	err := countFailure(ctx, tx, append(codeKeys(me, device), networkKey(me.Address))...)
 	if err == nil && device != "" {
 		err = failDevice(ctx, tx, device)
 	}
 	if err == nil {
 		err = failCredential(ctx, tx, me.ID)
 	}
-	if err == nil && slices.Contains(keys, factorKey(me.ID)) {
+	if err == nil {
 		err = l.warn(ctx, tx)
 	}
 	if err != nil {

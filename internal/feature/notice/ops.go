@@ -114,22 +114,26 @@ func (n *Notices) posts(ctx context.Context, v *act.View, x Notice) (bool, error
 	return many <= mostPosted, err
 }
 
-// room drops notices of somebody who has too many: the oldest of those that he has
-// seen, and when there are none the oldest.
+// room drops notices of somebody who has too many.
 func room(ctx context.Context, tx *act.Tx, account string) error {
 	list, err := of(ctx, &tx.View, account)
 	for err == nil && len(list) >= mostKept {
-		i := len(list) - 1
-		for j := i; j >= 0; j-- {
-			if !list[j].Seen.IsZero() {
-				i = j
-				break
-			}
-		}
+		i := spare(list)
 		err = drop(ctx, tx, list[i])
 		list = slices.Delete(list, i, i+1)
 	}
 	return err
+}
+
+// spare is which of some notices, newest first, gives way: the oldest of those that
+// were seen, and when there are none the oldest.
+func spare(list []Notice) int {
+	for i, n := range slices.Backward(list) {
+		if !n.Seen.IsZero() {
+			return i
+		}
+	}
+	return len(list) - 1
 }
 
 func drop(ctx context.Context, tx *act.Tx, x Notice) error {
@@ -161,7 +165,7 @@ func Due(ctx context.Context, v *act.View) ([]Letter, error) {
 		x, found := noticeByID(ctx, v, list[i].About)
 		if found == nil {
 			list[i].Notice = &x
-		} else if absent(found) != nil {
+		} else if core.UnlessNotFound(found) != nil {
 			return nil, found
 		}
 	}

@@ -118,7 +118,7 @@ func removeLetter(ctx context.Context, tx *act.Tx, id string) error {
 func noticeDigest(ctx context.Context, v *act.View, id string) (string, error) {
 	n, err := noticeByID(ctx, v, id)
 	if err != nil {
-		return "", absent(err)
+		return "", core.UnlessNotFound(err)
 	}
 	return act.DigestOf(noticeState{n.ID, n.Account, n.Subject, n.Text, core.Micros(n.Made), core.Micros(n.Seen)})
 }
@@ -126,7 +126,7 @@ func noticeDigest(ctx context.Context, v *act.View, id string) (string, error) {
 func letterDigest(ctx context.Context, v *act.View, id string) (string, error) {
 	l, err := letterByID(ctx, v, id)
 	if err != nil {
-		return "", absent(err)
+		return "", core.UnlessNotFound(err)
 	}
 	var due int64
 	_, err = v.Get(ctx, `SELECT due FROM notice_letter WHERE id = $1`, []any{id}, &due)
@@ -134,14 +134,6 @@ func letterDigest(ctx context.Context, v *act.View, id string) (string, error) {
 		return "", err
 	}
 	return act.DigestOf(letterState{l.ID, l.Account, l.About, l.Address, core.Micros(l.Made), l.Tries, due})
-}
-
-// absent lets an object that is gone have no digest.
-func absent(err error) error {
-	if core.CodeOf(err) == core.NotFound {
-		return nil
-	}
-	return err
 }
 
 func noticeIDs(ctx context.Context, v *act.View) (all []string, err error) {

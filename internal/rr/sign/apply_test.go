@@ -18,10 +18,7 @@ func TestChangingAZoneStepByStepGivesWhatSigningItWholeGives(t *testing.T) {
 }
 
 func FuzzApply(f *testing.F) {
-	for seed := range uint64(10) {
-		f.Add(randomTape(seed, 200).octets)
-	}
-	f.Fuzz(func(t *testing.T, b []byte) { checkApply(t, &tape{b[:min(len(b), 400)]}) })
+	fuzzTape(f, checkApply)
 }
 
 // checkApply changes a zone again and again, and compares each version with one

@@ -123,10 +123,7 @@ func TestChainsAreThoseOfASlowModel(t *testing.T) {
 }
 
 func FuzzChain(f *testing.F) {
-	for seed := range uint64(10) {
-		f.Add(randomTape(seed, 200).octets)
-	}
-	f.Fuzz(func(t *testing.T, b []byte) { checkChain(t, &tape{b[:min(len(b), 400)]}) })
+	fuzzTape(f, checkChain)
 }
 
 func checkChain(t *testing.T, tape *tape) {

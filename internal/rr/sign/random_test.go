@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"testing"
 
 	"hostward/internal/rr"
 )
@@ -20,6 +21,14 @@ func randomTape(seed uint64, size int) *tape {
 		t.octets[i] = byte(r.Uint32())
 	}
 	return t
+}
+
+// fuzzTape fuzzes a check that lives off a tape.
+func fuzzTape(f *testing.F, check func(*testing.T, *tape)) {
+	for seed := range uint64(10) {
+		f.Add(randomTape(seed, 200).octets)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) { check(t, &tape{b[:min(len(b), 400)]}) })
 }
 
 func (t *tape) over() bool { return len(t.octets) == 0 }

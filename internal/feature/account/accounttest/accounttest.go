@@ -564,3 +564,23 @@ func (h *House) agree() {
 		h.T.Error(err)
 	}
 }
+
+// Race runs f at once n times and returns how many went through.
+func Race(n int, f func(i int) error) (won int) {
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	start := make(chan struct{})
+	for i := range n {
+		wait.Go(func() {
+			<-start
+			if f(i) == nil {
+				mu.Lock()
+				won++
+				mu.Unlock()
+			}
+		})
+	}
+	close(start)
+	wait.Wait()
+	return won
+}
