@@ -212,14 +212,15 @@ func (l *Login) use(ctx context.Context, tx *act.Tx, passkey string, found any, 
 // has the password: that is told.
 func (l *Login) mistaken(ctx context.Context, tx *act.Tx, device string) error {
 	me := tx.Actor()
-	err := countFailure(ctx, tx, append(codeKeys(me, device), networkKey(me.Address))...)
+	keys := codeKeys(me, device)
+	err := countFailure(ctx, tx, append(keys, networkKey(me.Address))...)
 	if err == nil && device != "" {
 		err = failDevice(ctx, tx, device)
 	}
 	if err == nil {
 		err = failCredential(ctx, tx, me.ID)
 	}
-	if err == nil {
+	if err == nil && slices.Contains(keys, factorKey(me.ID)) {
 		err = l.warn(ctx, tx)
 	}
 	if err != nil {
