@@ -135,3 +135,7 @@ func (z *Zone) Expires() time.Time { return time.Unix(z.total().expires, 0).UTC(
 // Complete reports whether everything has the signatures of all keys that sign it,
 // and no others.
 func (z *Zone) Complete() bool { return !z.total().part }
+
+// MaxTTL returns the greatest TTL of what is signed, in seconds, as far as resolvers
+// go along (see Timing).
+func (z *Zone) MaxTTL() uint32 { return uint32(z.total().ttl) }

@@ -8,6 +8,7 @@ type term struct {
 	expires int64 // when the first expires
 	newest  int64 // when the last begins to hold
 	part    bool  // one of a key that signs now is missing, or one of another key is there
+	ttl     int64 // the greatest TTL of what is signed
 }
 
 // never is a time that does not come; noTerm is the term of no signatures.
@@ -17,7 +18,7 @@ var noTerm = term{due: never, expires: never}
 
 // join is the term of two groups of signatures together.
 func (t term) join(o term) term {
-	return term{min(t.due, o.due), min(t.expires, o.expires), max(t.newest, o.newest), t.part || o.part}
+	return term{min(t.due, o.due), min(t.expires, o.expires), max(t.newest, o.newest), t.part || o.part, max(t.ttl, o.ttl)}
 }
 
 func (p *plan) termOf(s *set, sig *signature) term {

@@ -227,6 +227,7 @@ func (z *Zone) settleNode(n *node) {
 		if !n.role.signed(s.code) {
 			continue
 		}
+		n.term = n.join(term{due: never, expires: never, ttl: cached(s.TTL)})
 		for j := range s.sigs {
 			n.term = n.join(z.plan.termOf(s, &s.sigs[j]))
 		}
