@@ -141,6 +141,12 @@ func (s *Server) Addrs() []netip.AddrPort {
 func (s *Server) Apply(ctx context.Context, changes []ChangeSet) error {
 	s.feed.Lock()
 	defer s.feed.Unlock()
+	return s.apply(ctx, changes, func() error { return nil })
+}
+
+// apply publishes once the changes are known to be right and durable has noted
+// them; s.feed is held.
+func (s *Server) apply(ctx context.Context, changes []ChangeSet, durable func() error) error {
 	p := plan{zones: s.zones.Load(), images: map[string]*image{}}
 	for _, c := range changes {
 		if err := ctx.Err(); err != nil {
@@ -150,8 +156,36 @@ func (s *Server) Apply(ctx context.Context, changes []ChangeSet) error {
 			return fmt.Errorf("nameserver: zone %s, version %d: %w", c.Zone, c.Version, err)
 		}
 	}
+	if err := durable(); err != nil {
+		return err
+	}
 	p.publish(&s.zones)
 	return nil
+}
+
+// forgetVersions begins a new epoch of whoever feeds: what is served is served
+// on, and any version replaces it.
+func (s *Server) forgetVersions() {
+	s.feed.Lock()
+	defer s.feed.Unlock()
+	for _, slot := range s.zones.Load().all {
+		img := *slot.image.Load()
+		img.version = 0
+		slot.image.Store(&img)
+	}
+}
+
+// sweep drops the zones that the new epoch did not bring.
+func (s *Server) sweep() {
+	s.feed.Lock()
+	defer s.feed.Unlock()
+	e := s.zones.Load().edit()
+	for key, slot := range s.zones.Load().all {
+		if slot.image.Load().version == 0 {
+			e.remove(key)
+		}
+	}
+	s.zones.Store(e.done())
 }
 
 // plan collects the new images; nil stands for a zone to be dropped.

@@ -1,0 +1,259 @@
+package nameserver
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"hostward/internal/rr"
+)
+
+func fresh(t testing.TB) *Server {
+	t.Helper()
+	s, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func small(i int, version uint64, address string) ChangeSet {
+	name := rr.Name(fmt.Sprintf("z%d.test.", i))
+	return ChangeSet{Zone: name, Version: version, Full: true, Set: []rr.RRset{
+		{Name: name, Type: "SOA", TTL: 60, Data: []string{"ns. h. 1 2 3 4 5"}},
+		{Name: "www." + name, Type: "A", TTL: 60, Data: []string{address}},
+	}}
+}
+
+// keep applies changes as the process does: durable before they are served.
+func keep(t testing.TB, s *Server, d *disk, changes ...ChangeSet) {
+	t.Helper()
+	s.feed.Lock()
+	defer s.feed.Unlock()
+	if err := s.apply(t.Context(), changes, func() error { return d.note(journalEntry{Changes: changes}) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func reopen(t testing.TB, folder string) (*Server, *disk, []string) {
+	t.Helper()
+	s := fresh(t)
+	d, aside, err := openDisk(t.Context(), folder, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, d, aside
+}
+
+func dumpAll(s *Server) map[string]any {
+	out := map[string]any{}
+	for key, slot := range s.zones.Load().all {
+		img := slot.image.Load()
+		m := dump(img)
+		m["version"] = img.version
+		out[key] = m
+	}
+	return out
+}
+
+func compactNow(t testing.TB, s *Server, d *disk) {
+	t.Helper()
+	s.feed.Lock()
+	err := d.compact(s, true)
+	s.feed.Unlock()
+	d.compacted.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheDiskBringsBackWhatWasServed(t *testing.T) {
+	folder := t.TempDir()
+	s, d, _ := reopen(t, folder)
+	for i := range 20 {
+		keep(t, s, d, small(i, 1, "192.0.2.1"))
+		if i == 10 {
+			compactNow(t, s, d)
+		}
+	}
+	keep(t, s, d, ChangeSet{Zone: "z3.test.", Version: 2, Drop: true}, small(4, 9, "192.0.2.9"))
+	want := dumpAll(s)
+	if err := d.close(); err != nil {
+		t.Fatal(err)
+	}
+	back, d, aside := reopen(t, folder)
+	if diff := cmp.Diff(want, dumpAll(back)); diff != "" || len(aside) > 0 {
+		t.Fatal(aside, diff)
+	}
+	compactNow(t, back, d)
+	_ = d.close()
+	again, d, _ := reopen(t, folder)
+	defer func() { _ = d.close() }()
+	if diff := cmp.Diff(want, dumpAll(again)); diff != "" {
+		t.Error(diff)
+	}
+	if names, _ := os.ReadDir(folder); len(names) != 2 {
+		t.Errorf("%d files are left", len(names))
+	}
+}
+
+// TestATornTailIsCut: wherever the journal ends, the zones before are back and
+// writing goes on.
+func TestATornTailIsCut(t *testing.T) {
+	folder := t.TempDir()
+	s, d, _ := reopen(t, folder)
+	keep(t, s, d, small(1, 1, "192.0.2.1"))
+	path := d.path("journal.", d.number)
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep(t, s, d, small(2, 1, "192.0.2.1"))
+	_ = d.close()
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := before.Size(); end < int64(len(whole)); end += 7 {
+		if err := os.WriteFile(path, whole[:end], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, d, aside := reopen(t, folder)
+		if s.Version("z1.test.") != 1 || s.Version("z2.test.") != 0 || len(aside) > 0 {
+			t.Fatalf("cut at %d: versions %v, set aside %v", end, s.Versions(), aside)
+		}
+		keep(t, s, d, small(3, 1, "192.0.2.1"))
+		_ = d.close()
+		s, d, _ = reopen(t, folder)
+		if len(s.Versions()) != 2 {
+			t.Fatalf("cut at %d and written on: %v", end, s.Versions())
+		}
+		_ = d.close()
+	}
+}
+
+func TestABrokenFileIsSetAside(t *testing.T) {
+	for _, kind := range []string{"image.", "journal."} {
+		folder := t.TempDir()
+		s, d, _ := reopen(t, folder)
+		keep(t, s, d, small(1, 1, "192.0.2.1"))
+		compactNow(t, s, d)
+		keep(t, s, d, small(2, 1, "192.0.2.1"), small(3, 1, "192.0.2.1"))
+		keep(t, s, d, small(4, 1, "192.0.2.1"))
+		path := d.path(kind, d.number)
+		_ = d.close()
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b[10] ^= 1 // in the head
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, d, aside := reopen(t, folder)
+		if len(aside) != 1 || !strings.HasSuffix(aside[0], ".broken") {
+			t.Errorf("%s set aside: %v", kind, aside)
+		}
+		if _, err := os.Stat(filepath.Join(folder, filepath.Base(path)+".broken")); err != nil {
+			t.Error(err)
+		}
+		keep(t, s, d, small(7, 1, "192.0.2.1"))
+		_ = d.close()
+		s, d, _ = reopen(t, folder)
+		if s.Version("z7.test.") != 1 {
+			t.Errorf("%s: what was written after is lost: %v", kind, s.Versions())
+		}
+		_ = d.close()
+	}
+}
+
+func TestAnEpochReplacesWhatItBringsAndDropsTheRest(t *testing.T) {
+	folder := t.TempDir()
+	s, d, _ := reopen(t, folder)
+	keep(t, s, d, small(1, 9, "192.0.2.1"), small(2, 9, "192.0.2.1"))
+	epoch := "new"
+	for _, e := range []journalEntry{{Begin: &epoch}, {Changes: []ChangeSet{small(1, 1, "192.0.2.2")}}, {Sweep: true}} {
+		if err := errors.Join(d.note(e), d.again(t.Context(), e, s)); err != nil {
+			t.Fatal(err)
+		}
+		if e.Begin != nil && len(s.Versions()) != 2 {
+			t.Error("zones are gone before the new epoch brought any")
+		}
+	}
+	_ = d.close()
+	back, d, _ := reopen(t, folder)
+	defer func() { _ = d.close() }()
+	if d.epoch != epoch {
+		t.Errorf("epoch %q", d.epoch)
+	}
+	if v := back.Versions(); len(v) != 1 || v["z1.test."] != 1 {
+		t.Errorf("versions %v", v)
+	}
+}
+
+// FuzzThawed: octets that are no image are refused, whatever their sum says,
+// and those that are taken can be asked.
+func FuzzThawed(f *testing.F) {
+	r := loaded(f, "")
+	f.Add(r.zones().get(rr.Name("university.example.").Wire()).image.Load().frozen())
+	s := fresh(f)
+	if err := s.Apply(f.Context(), []ChangeSet{small(1, 1, "192.0.2.1")}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(s.zones.Load().get(rr.Name("z1.test.").Wire()).image.Load().frozen())
+	f.Fuzz(func(_ *testing.T, b []byte) {
+		if img, err := thawed(b); err == nil {
+			for e := range img.names.all() {
+				_ = e.body.parts()
+			}
+		}
+	})
+}
+
+// FuzzBlock: a block that is read is one that was written.
+func FuzzBlock(f *testing.F) {
+	var b bytes.Buffer
+	_ = writeBlock(&b, []byte("payload"))
+	f.Add(b.Bytes())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		payload, err := readBlock(bytes.NewReader(b))
+		if errors.Is(err, io.EOF) != (len(b) == 0) {
+			t.Fatal(err)
+		}
+		if err == nil {
+			var back bytes.Buffer
+			_ = writeBlock(&back, payload)
+			if !bytes.HasPrefix(b, back.Bytes()) {
+				t.Fatalf("%x", b)
+			}
+		}
+	})
+}
+
+// BenchmarkRestart is the start from the disk with 10,000 zones.
+func BenchmarkRestart(b *testing.B) {
+	folder := b.TempDir()
+	s, d, _ := reopen(b, folder)
+	for i := range 100 {
+		var some []ChangeSet
+		for k := range 100 {
+			some = append(some, small(100*i+k, 1, "192.0.2.1"))
+		}
+		if err := s.Apply(b.Context(), some); err != nil {
+			b.Fatal(err)
+		}
+	}
+	compactNow(b, s, d)
+	_ = d.close()
+	for b.Loop() {
+		_, d, _ := reopen(b, folder)
+		_ = d.close()
+	}
+}
