@@ -48,6 +48,8 @@ var rooms = []room{
 	{dir: "internal/rr", ours: []string{"core"}},
 	{dir: "internal/rr/sign", ours: []string{"core", "rr"}, bans: map[string]string{
 		"os": "signing is pure: time, keys and randomness are given to it", "net": "signing knows no network", "crypto/rand": "signing is given what it needs"}},
+	{dir: "internal/rr/transfer", ours: []string{"core", "rr"}, bans: map[string]string{
+		"database/sql": "transfer is a protocol: it is handed what it sends and hands over what it gets", "log/slog": "transfer returns errors"}},
 	{dir: "internal/ini", ours: []string{"core", "file"}},
 	{dir: "internal/store", ours: []string{"core", "file"}},
 	{dir: "internal/ledger", ours: []string{"core", "file"}, bans: map[string]string{
