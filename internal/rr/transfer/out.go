@@ -221,7 +221,7 @@ func (s *stream) flush() error {
 	s.b.buf = s.request.chain.Sign(s.b.buf, now)
 	s.frame = append(put16(s.frame[:0], uint16(len(s.b.buf))), s.b.buf...)
 	if d, ok := s.w.(interface{ SetWriteDeadline(time.Time) error }); ok && s.out.Idle > 0 {
-		if err := d.SetWriteDeadline(now.Add(s.out.Idle)); err != nil {
+		if err := d.SetWriteDeadline(time.Now().Add(s.out.Idle)); err != nil {
 			return err
 		}
 	}
