@@ -24,8 +24,9 @@ func ViewOf(sets []rr.RRset) View {
 
 // Apply returns what the steps change in a zone, sorted, the SOA with it. It
 // reads only the names they touch. Each step must remove what is there, TTLs
-// aside, and add what is not, and the first must begin at the zone's serial;
-// if not, the error wraps ErrNotApply and nothing of it is to be used.
+// aside, and the first must begin at the zone's serial; if not, the error
+// wraps ErrNotApply and nothing of it is to be used. What a step adds may be
+// there already with the same TTL: NSD 4.6 sends such steps (2026-11).
 //
 // One rr.Change speaks of a set with one TTL: signatures of several TTLs at a
 // name get the lowest here; Condense keeps each.
@@ -97,8 +98,8 @@ func (d *draft) apply(zone rr.Name, s Step) error {
 	}
 	for _, r := range s.Added {
 		n := d.node(r.Name)
-		if _, ok := n.sets[r.Type][r.Data]; ok {
-			return fmt.Errorf("%w: %s is there already", ErrNotApply, r)
+		if ttl, ok := n.sets[r.Type][r.Data]; ok && ttl != r.TTL {
+			return fmt.Errorf("%w: %s is there with another TTL", ErrNotApply, r)
 		}
 		n.put(r.Type, r.Data, r.TTL)
 	}

@@ -527,11 +527,14 @@ func TestADifferenceThatDoesNotFitChangesNothing(t *testing.T) {
 	one, _, three := versions(t)
 	view := transfer.ViewOf(one.sets)
 	for name, spoil := range map[string]func(s []transfer.Step){
-		"another serial":       func(s []transfer.Step) { s[0].Old = *soa(7) },
-		"removes what is not":  func(s []transfer.Step) { s[1].Removed[0].Data = "192.0.2.200" },
-		"adds what is there":   func(s []transfer.Step) { s[0].Added = append(s[0].Added, s[0].Added[0]) },
-		"adds what was before": func(s []transfer.Step) { s[0].Added = append(s[0].Added, one.sets[2].Records()[0]) },
-		"gap":                  func(s []transfer.Step) { s[1].Old = *soa(1) },
+		"another serial":      func(s []transfer.Step) { s[0].Old = *soa(7) },
+		"removes what is not": func(s []transfer.Step) { s[1].Removed[0].Data = "192.0.2.200" },
+		"adds what is there": func(s []transfer.Step) {
+			r := one.sets[2].Records()[0]
+			r.TTL++
+			s[0].Added = append(s[0].Added, r)
+		},
+		"gap": func(s []transfer.Step) { s[1].Old = *soa(1) },
 	} {
 		steps := []transfer.Step{three.steps[0], three.steps[1]}
 		for i := range steps {

@@ -77,7 +77,8 @@ func without(a, b []rr.Record) (out []rr.Record) {
 }
 
 // Condense makes one Step of several that follow one another: what came and
-// went in between is gone. It is the zero Step for none.
+// went in between is gone. Each must remove only what is there and add only
+// what is not, as those of StepOf do. It is the zero Step for none.
 func Condense(steps []Step) Step {
 	if len(steps) == 0 {
 		return Step{}
