@@ -67,6 +67,7 @@ type asking struct {
 	flags  uint16
 	extra  []record // beside the question
 	in     int      // the section they stand in
+	edits  []record // of an update, in the section after
 }
 
 // message writes the question under a new id and signs it.
@@ -75,18 +76,31 @@ func (a asking) message() ([]byte, *Chain, error) {
 	if _, err := io.ReadFull(a.client.Random, id[:]); err != nil {
 		return nil, nil, fmt.Errorf("making a message id: %w", err)
 	}
-	b := newBuilder(maxMessage)
+	room := 0
+	if a.peer.Key != nil {
+		room = a.peer.Key.Room()
+	}
+	b := newBuilder(maxMessage - room)
 	b.begin(get16(id[:]), uint16(a.opcode)<<11|a.flags)
 	b.ask(a.asked)
 	for _, r := range a.extra {
 		if !b.add(a.in, r) {
-			return nil, nil, core.Errorf(core.Invalid, "the request does not fit into a message")
+			return nil, nil, errTooLong()
+		}
+	}
+	for _, r := range a.edits {
+		if !b.add(authority, r) {
+			return nil, nil, errTooLong()
 		}
 	}
 	if a.peer.Key == nil {
 		return b.buf, nil, nil
 	}
 	return a.peer.Key.Sign(b.buf, a.client.Clock())
+}
+
+func errTooLong() error {
+	return core.Errorf(core.Invalid, "the request does not fit into a message of %d octets", maxMessage)
 }
 
 // exchange asks over UDP with patience, then over TCP. Over TLS it asks once.
