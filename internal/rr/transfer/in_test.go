@@ -604,3 +604,18 @@ func (c *canned) RemoteAddr() net.Addr             { return nil }
 func (c *canned) SetDeadline(time.Time) error      { return nil }
 func (c *canned) SetReadDeadline(time.Time) error  { return nil }
 func (c *canned) SetWriteDeadline(time.Time) error { return nil }
+
+// recorder dials a server that reads one request, shows it and says yes.
+func recorder(t testing.TB, k *transfer.Key, see func(*transfer.Request)) transfer.Dial {
+	c := wired(t, func(conn net.Conn, msg []byte) {
+		r, err := transfer.Read(msg, transfer.OneKey(*k), moment)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		see(r)
+		b := r.Answer(nil, moment)
+		_, _ = conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(b))), b...))
+	})
+	return c.Dial
+}

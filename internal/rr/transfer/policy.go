@@ -93,9 +93,9 @@ func (p Policy) mayEmpty(key, zone, name rr.Name, read View) (typ string, ok boo
 }
 
 func forbidden(key, name rr.Name, typ string) *Fault {
-	who := "without a key nobody"
-	if key != "" {
-		who = fmt.Sprintf("the key %s does not give a right to who", key)
+	why := fmt.Sprintf("the key %s may not change %s %s", key, name, typ)
+	if key == "" {
+		why = fmt.Sprintf("%s %s is changed with a key only", name, typ)
 	}
-	return &Fault{Refused, 0, Prohibited, fmt.Sprintf("%s changes %s %s", who, name, typ)}
+	return &Fault{Refused, 0, Prohibited, why}
 }

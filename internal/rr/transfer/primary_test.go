@@ -121,6 +121,8 @@ type primary struct {
 	need rr.Name // the key that is asked for, "" none
 	out  transfer.Out
 
+	policy transfer.Policy
+
 	mu     sync.Mutex
 	zones  map[rr.Name]image
 	events []string
@@ -275,6 +277,8 @@ func (p *primary) answer(w io.Writer, msg []byte) bool {
 		return p.put(w, r.Answer(f, now))
 	}
 	switch {
+	case r.Opcode == transfer.Update:
+		return p.put(w, r.Answer(p.update(r, z), now))
 	case r.Type != "AXFR" && r.Type != "IXFR":
 		return p.put(w, p.plain(r, z, msg, now))
 	case isUDP:
@@ -326,4 +330,34 @@ func testContext(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// update makes an update, as a server would.
+func (p *primary) update(r *transfer.Request, z image) *transfer.Fault {
+	view := transfer.ViewOf(z.sets)
+	e, err := r.Edits(1000)
+	if err == nil {
+		err = e.Hold(view)
+	}
+	if err == nil {
+		err = p.policy.Permit(r.Key, e, view)
+	}
+	if err != nil {
+		f, _ := err.(*transfer.Fault)
+		p.note("update: %v", f)
+		return f
+	}
+	made := e.Make(view)
+	p.note("update: %d changes, ignored %q", len(made.Changes), made.Ignored)
+	if len(made.Changes) == 0 {
+		return nil
+	}
+	now := patched(z.sets, made.Changes)
+	soa, _ := rr.ParseSOA(soaOf(now).Data)
+	if soa.Serial == serialOf(z.sets) {
+		soa.Serial++
+		now = patched(now, []rr.Change{{New: rr.RRset{Name: r.Zone, Type: "SOA", TTL: soaOf(now).TTL, Data: []string{soa.String()}}}})
+	}
+	p.publish(now, false)
+	return nil
 }
