@@ -119,12 +119,26 @@ func (s *State) sameDuties(o State) bool {
 // those of next.
 func (s *State) safe(next *State) bool {
 	keys, data := append(slices.Clone(s.DNSKEY), next.published()), append(slices.Clone(s.Data), next.signing())
-	for _, ds := range unions(append(slices.Clone(s.DS), next.asked())) {
-		for _, k := range keys {
-			for _, d := range data {
-				if !next.validates(ds, k, d) {
-					return false
-				}
+	for _, ds := range unions(append(s.sound(), next.asked())) {
+		if !next.accepted(ds, keys, data) {
+			return false
+		}
+	}
+	return true
+}
+
+// sound returns the copies of the DS with which everything is accepted now. The
+// others are none that the parent was asked for, since every step is safe with
+// those: they break the zone already, and must not keep it from being mended.
+func (s *State) sound() Copies {
+	return slices.DeleteFunc(slices.Clone(s.DS), func(ds Copy) bool { return !s.accepted(ds, s.DNSKEY, s.Data) })
+}
+
+func (s *State) accepted(ds Copy, keys, data []Copy) bool {
+	for _, k := range keys {
+		for _, d := range data {
+			if !s.validates(ds, k, d) {
+				return false
 			}
 		}
 	}
