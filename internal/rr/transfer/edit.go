@@ -180,12 +180,17 @@ func madeBySigning(typ string) bool {
 // besideCNAME names the types that may stand with a CNAME (RFC 4035 2.5, RFC 3007 3).
 func besideCNAME(typ string) bool { return madeBySigning(typ) || typ == "KEY" }
 
-// Hold reports, as a *Fault, the first condition that does not hold (RFC 2136
-// 3.2.5).
+// Hold reports, as a *Fault, the first condition that does not hold. Those on
+// the data of a set come after all others (RFC 2136 3.2.5).
 func (e Edits) Hold(read View) error {
-	for _, c := range e.If {
-		if code := c.failure(read); code != Success {
-			return &Fault{Rcode: code, EDE: Other, Why: fmt.Sprintf("the condition %s %s %s does not hold", c.Kind, c.Name, c.Type)}
+	for _, onData := range []bool{false, true} {
+		for _, c := range e.If {
+			if (c.Kind == SetEquals) != onData {
+				continue
+			}
+			if code := c.failure(read); code != Success {
+				return &Fault{Rcode: code, EDE: Other, Why: fmt.Sprintf("the condition %s %s %s does not hold", c.Kind, c.Name, c.Type)}
+			}
 		}
 	}
 	return nil

@@ -102,7 +102,7 @@ func drawEdits(t *rapid.T) transfer.Edits {
 		if one.Type == "DNAME" && one.Name == origin { // BIND refuses what hides the addresses of its nameservers
 			one.Name = "a.z.example."
 		}
-		if one.Type == "NS" && one.Name.Wildcard() { // BIND passes over these: RFC 4592 4.2 leaves them undefined
+		if (one.Type == "NS" || one.Type == "DNAME") && one.Name.Wildcard() { // BIND passes over these: RFC 4592 4.2 and 4.4 leave them undefined
 			one.Name = "a.z.example."
 		}
 		if one.Kind == transfer.RemoveSet && rapid.IntRange(0, 5).Draw(t, "SOA") == 0 {
@@ -300,6 +300,15 @@ func TestTheZonesOwnRecordsOutliveUpdates(t *testing.T) {
 	if got := last.Make(transfer.ViewOf(sets)); len(got.Changes) != 1 || len(got.Ignored) != 1 || len(got.Changes[0].New.Data) != 1 {
 		t.Errorf("the last NS: %+v", got)
 	}
+}
+
+func TestConditionsOnDataComeLast(t *testing.T) {
+	e := transfer.Edits{Zone: origin, If: []transfer.Condition{
+		{Kind: transfer.SetEquals, Name: origin, Type: "A", Data: []string{"192.0.2.1"}}, {Kind: transfer.NameUsed, Name: "void.z.example."}}}
+	view := transfer.ViewOf(sample(t, 1, 0))
+	wantFault(t, e.Hold(view), transfer.NXDomain, 0)
+	e.If = e.If[:1]
+	wantFault(t, e.Hold(view), transfer.NXRRset, 0)
 }
 
 func TestAPolicySaysWhatAKeyMayChange(t *testing.T) {
