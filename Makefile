@@ -12,7 +12,7 @@ AXE         := .cache/axe-core-$(AXE_VERSION)/axe.min.js
 
 # Debian packages that the tests talk to: databases, other name servers,
 # validators, a browser.
-TEST_PACKAGES := sqlite3 postgresql dnsutils ldnsutils knot knot-dnssecutils nsd bind9 bind9-utils unbound chromium python3 iproute2 systemd fail2ban postfix
+TEST_PACKAGES := sqlite3 postgresql dnsutils ldnsutils knot knot-dnsutils knot-dnssecutils nsd bind9 bind9-utils unbound pdns-server pdns-backend-sqlite3 chromium python3 iproute2 systemd fail2ban postfix
 
 .PHONY: build run test unit mutate lint vet bench deps clean
 
