@@ -1,13 +1,8 @@
 package sign_test
 
 import (
-	"encoding/json"
-	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"hostward/internal/rr/sign"
 )
@@ -110,8 +105,3 @@ func wantedDuty(r sign.Role) sign.Duty {
 	entry := r != sign.ZSK
 	return sign.Duty{Publish: true, SignKeys: entry, Submit: entry, SignData: r != sign.KSK}
 }
-
-var _ = json.Marshal
-var _ = rand.New
-var _ = slices.Sort[[]int]
-var _ = cmp.Diff

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"hostward/internal/rr"
 	"hostward/internal/rr/sign"
 	"hostward/internal/rr/sign/signtest"
 )
@@ -446,5 +445,3 @@ func duties(s sign.State) string {
 	}
 	return strings.Join(out, " ")
 }
-
-var _ rr.Name
