@@ -247,7 +247,7 @@ func (in *inbound) message(c *cursor) error {
 }
 
 func broken(err error) error {
-	return fmt.Errorf("%w: %v", ErrBroken, err) // a *Fault would be the server's own word
+	return fmt.Errorf("%w: %s", ErrBroken, err.Error()) // not wrapped: a *Fault would be the server's own word
 }
 
 // take takes the next record.

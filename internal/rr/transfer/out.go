@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -287,7 +288,7 @@ func (o Out) whether(s *stream, r *Request, z Zone, h History) ([]byte, Sent, er
 	r.chain = nil
 	err := o.difference(s, r.Serial, z, h)
 	r.chain = chain
-	if _, ok := err.(full); ok {
+	if errors.Is(err, full{}) {
 		s.sent = Sent{Kind: TooLong, Serial: s.sent.Serial}
 		s.begin()
 		return s.single(z)

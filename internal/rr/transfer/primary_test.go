@@ -167,8 +167,6 @@ func listen(t testing.TB) (net.Listener, net.PacketConn) {
 	return nil, nil
 }
 
-func (p *primary) address() string { return fmt.Sprintf("127.0.0.1:%d", p.port) }
-
 // publish sets the zone's next version; history is kept unless it is forgotten.
 func (p *primary) publish(sets []rr.RRset, forget bool) {
 	p.mu.Lock()
@@ -265,7 +263,7 @@ func (p *primary) answer(w io.Writer, msg []byte) bool {
 	if away {
 		return false
 	}
-	f, _ := err.(*transfer.Fault)
+	f := faultOf(err)
 	if f == nil && r.Key != p.need {
 		f = &transfer.Fault{Rcode: transfer.Refused, EDE: transfer.Prohibited, Why: "a signature is asked for"}
 	} else if f == nil && !ok {
@@ -343,7 +341,7 @@ func (p *primary) update(r *transfer.Request, z image) *transfer.Fault {
 		err = p.policy.Permit(r.Key, e, view)
 	}
 	if err != nil {
-		f, _ := err.(*transfer.Fault)
+		f := faultOf(err)
 		p.note("update: %v", f)
 		return f
 	}

@@ -36,7 +36,7 @@ func findSignature(msg []byte) (*signature, error) {
 	if len(msg) < headerLen {
 		return nil, malformed("a message of %d octets", len(msg))
 	}
-	at, ok := headerLen, true
+	at, ok := headerLen, false
 	for range get16(msg[4:]) {
 		if at, ok = skipName(msg, at); !ok || at+4 > len(msg) {
 			return nil, malformed("the message ends within its question")
