@@ -1,7 +1,9 @@
 package sign
 
 import (
+	"maps"
 	"slices"
+	"strings"
 
 	"hostward/internal/rr"
 )
@@ -38,6 +40,87 @@ type Change struct {
 
 // Key names the RRset.
 func (c Change) Key() rr.Key { return c.New.Key() }
+
+// Plain returns what the changes leave in the form in which nameservers are fed:
+// each RRset that is different, and at each name whose signatures are, all RRSIGs
+// together as one set. A set that is gone has no data. The zone is the one that
+// the changes led to.
+func (z *Zone) Plain(changes []Change) []rr.RRset {
+	var out []rr.RRset
+	resigned := map[rr.Name]bool{}
+	for _, c := range changes {
+		if !c.Old.RRset.Equal(c.New.RRset) {
+			out = append(out, c.New.RRset)
+		}
+		if !slices.Equal(c.Old.Sigs, c.New.Sigs) {
+			resigned[c.New.Name] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(resigned)) {
+		out = append(out, z.rrsigs(name))
+	}
+	return out
+}
+
+// All returns the zone in the form of Plain.
+func (z *Zone) All() []rr.RRset {
+	var out []rr.RRset
+	for n := range z.everything() {
+		for _, s := range n.sets {
+			out = append(out, s.RRset)
+		}
+		if sigs := z.plan.rrsigs(n); len(sigs.Data) > 0 {
+			out = append(out, sigs)
+		}
+	}
+	return out
+}
+
+// rrsigs returns the RRSIGs at a name; their TTLs are those of what they cover (RFC
+// 4034 3), so that of the set says nothing.
+func (z *Zone) rrsigs(name rr.Name) rr.RRset {
+	out := rr.RRset{Name: name, Type: "RRSIG"}
+	for _, n := range []*node{z.names.get(placeOf(name.Wire(), len(z.plan.apexWire))), z.hashNode(name)} {
+		if n != nil {
+			more := z.plan.rrsigs(n)
+			out.TTL, out.Data = max(out.TTL, more.TTL), append(out.Data, more.Data...)
+		}
+	}
+	return out
+}
+
+func (p *plan) rrsigs(n *node) rr.RRset {
+	out := rr.RRset{Name: n.name, Type: "RRSIG"}
+	p.signedSets(n, func(s Signed) bool {
+		if len(s.Sigs) > 0 {
+			out.TTL, out.Data = max(out.TTL, s.TTL), append(out.Data, s.Sigs...)
+		}
+		return true
+	})
+	return out
+}
+
+// Stored makes what Load takes of a zone in the form of Plain.
+func Stored(sets []rr.RRset) []Signed {
+	sigs := map[rr.Key][]string{}
+	for _, s := range sets {
+		if s.Type != "RRSIG" {
+			continue
+		}
+		for _, d := range s.Data {
+			covered, _, _ := strings.Cut(d, " ")
+			k := rr.Key{Name: s.Name, Type: covered}
+			sigs[k] = append(sigs[k], d)
+		}
+	}
+	var out []Signed
+	for _, s := range sets {
+		if s.Type != "RRSIG" {
+			out = append(out, Signed{s, sigs[s.Key()]})
+		}
+	}
+	return out
+}
 
 // signedSet returns a set of a node as others see it.
 func (p *plan) signedSet(s *set, labels int) Signed {

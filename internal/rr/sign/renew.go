@@ -35,6 +35,24 @@ func (z *Zone) Renew(ctx context.Context, now time.Time, limit int) (*Zone, []Ch
 	return r.finish(ctx, keep)
 }
 
+// Finish ends a version of the zone that nobody was given yet, such as Load and
+// Apply return it: it makes what Renew would have to make until ahead from now, all
+// of it, and leaves the serial alone. Its changes belong to those that led to that
+// version.
+func (z *Zone) Finish(ctx context.Context, now time.Time, ahead time.Duration) (*Zone, []Change, error) {
+	r := z.revise(z.plan, now)
+	r.still = true
+	until := now.Add(max(ahead, 0)).Unix()
+	waits := func(t term) bool { return t.waits(now.Unix()) || t.due <= until }
+	keep := func(s *set, sig *signature) bool { return !waits(z.plan.termOf(s, sig)) }
+	for n := range z.everything() {
+		if waits(n.term) {
+			r.revisit(n, keep)
+		}
+	}
+	return r.finish(ctx, keep)
+}
+
 // waiting yields the nodes for which something is to be done. The most urgent one
 // comes first; the others in its chunk come before those of less urgent chunks, so
 // that a call with a limit need not look at everything.

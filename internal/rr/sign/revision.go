@@ -17,6 +17,7 @@ type revision struct {
 	fresh         map[place]*node // names that were touched; nil: gone
 	freshHashes   map[place]*node // the same of the NSEC3 chain
 	now           time.Time
+	still         bool // the serial stays
 }
 
 func (z *Zone) revise(p *plan, now time.Time) *revision {
@@ -160,7 +161,9 @@ func (r *revision) finish(ctx context.Context, keep func(*set, *signature) bool)
 	if len(jobs) == 0 && !r.differs() {
 		return r.unchanged()
 	}
-	jobs = r.turnSerial(jobs)
+	if !r.still {
+		jobs = r.turnSerial(jobs)
+	}
 	if err := r.zone.plan.sign(ctx, jobs); err != nil {
 		return nil, nil, err
 	}
