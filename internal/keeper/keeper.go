@@ -6,12 +6,14 @@ import (
 
 	"hostward/internal/core"
 	"hostward/internal/ledger"
+	"hostward/internal/rr"
+	"hostward/internal/rr/sign"
 )
 
 // Keeper is every verb there is. All may be called from several goroutines.
 //
-// Later verbs stand beside CheckTOTP, one for each use of what was sealed: sign
-// this RRset of this zone. There will be none that opens.
+// Each use of what was sealed has its own verb: check this code, sign this RRset
+// of this zone. There is none that opens.
 type Keeper interface {
 	// Keys are the verbs of the action log.
 	ledger.Keys
@@ -54,6 +56,17 @@ type Keeper interface {
 	// step after last, which is the newest that was accepted: a code counts once
 	// (RFC 6238 5.2). Keep step as the next last in the transaction that lets somebody in.
 	CheckTOTP(ctx context.Context, ad, sealed []byte, code core.Secret, now time.Time, last int64) (step int64, ok bool, err error)
+
+	// NewZoneKey makes a private key of a zone (SPEC D5), ZSK or KSK by its flags
+	// (RFC 4034 2.1.1), and returns its public half and it, sealed. The caller keeps
+	// both, and drops what is sealed to destroy the key.
+	NewZoneKey(ctx context.Context, zone rr.Name, flags uint16, algorithm sign.Algorithm) (public sign.Public, sealed []byte, err error)
+
+	// SignZone signs messages with a sealed key of a zone and returns signatures as
+	// RRSIG has them. Each message must be an RRset of that zone with the head of the
+	// RRSIG that names that key (RFC 4034 3.1.8.1), for at most 400 days; others are
+	// Denied, and then nothing is signed.
+	SignZone(ctx context.Context, zone rr.Name, sealed []byte, messages [][]byte) (signatures [][]byte, err error)
 
 	// Ticket makes 40 bytes that CheckTicket knows again for the same use and
 	// associated data: a challenge that nobody has to keep. It does not outlive the process.
