@@ -9,6 +9,7 @@ import (
 
 	"hostward/internal/core"
 	"hostward/internal/rr"
+	"hostward/internal/rr/sign"
 )
 
 // Step is one effect. The set is closed: a new one is added here.
@@ -24,6 +25,24 @@ type SetZone struct {
 	Version uint64     // of the zone afterwards
 	Full    bool       // Set is the whole zone, not a difference
 	Set     []rr.RRset // new content of these RRsets; without data: gone
+	From    uint64     // of the zone before, unless Full
+	Signing *Signing   // how it is signed; nil: it is not
+}
+
+// Signing is how a zone is signed. The keys are sealed: who holds the keeper can
+// sign with them, and nobody can read them.
+type Signing struct {
+	Keys     []SigningKey
+	NSEC3    bool
+	RemoveDS bool // CDS and CDNSKEY ask the parent to remove every DS (RFC 8078 4)
+	Timing   sign.Timing
+}
+
+// SigningKey is one key of a zone with its present duties.
+type SigningKey struct {
+	sign.Public
+	sign.Duty
+	Sealed []byte
 }
 
 // DropZone makes the nameserver refuse queries for a zone.
@@ -38,10 +57,14 @@ func (s DropZone) step() {}
 
 // String returns the step as one line of a plan.
 func (s SetZone) String() string {
-	if s.Full {
-		return fmt.Sprintf("serve zone %s version %d: all %d RRsets", s.Name, s.Version, len(s.Set))
+	verb := "serve"
+	if s.Signing != nil {
+		verb = "sign and serve"
 	}
-	return fmt.Sprintf("serve zone %s version %d: %d RRsets changed", s.Name, s.Version, len(s.Set))
+	if s.Full {
+		return fmt.Sprintf("%s zone %s version %d: all %d RRsets", verb, s.Name, s.Version, len(s.Set))
+	}
+	return fmt.Sprintf("%s zone %s version %d: %d RRsets changed", verb, s.Name, s.Version, len(s.Set))
 }
 
 // String returns the step as one line of a plan.

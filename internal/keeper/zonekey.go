@@ -40,8 +40,9 @@ type zoneKey struct {
 	sign func(message []byte) ([]byte, error)
 }
 
-// zoneKeyAD binds what is sealed to its zone: a key signs for no other.
-func zoneKeyAD(zone rr.Name) []byte { return []byte("zone key of " + string(zone)) }
+// ZoneKeyAD is the associated data of a zone's keys, for Reseal: it binds what is
+// sealed to its zone, so that a key signs for no other.
+func ZoneKeyAD(zone rr.Name) []byte { return []byte("zone key of " + string(zone)) }
 
 // NewZoneKey implements Keeper.
 func (k *local) NewZoneKey(ctx context.Context, zone rr.Name, flags uint16, a sign.Algorithm) (public sign.Public, sealed []byte, err error) {
@@ -64,7 +65,7 @@ func (k *local) NewZoneKey(ctx context.Context, zone rr.Name, flags uint16, a si
 	if err != nil {
 		return public, nil, fmt.Errorf("making a key of %s: %w", zone, err)
 	}
-	sealed, err = k.seal(DNSSEC, zoneKeyAD(zone), raw)
+	sealed, err = k.seal(DNSSEC, ZoneKeyAD(zone), raw)
 	return opened.Public, sealed, err
 }
 
@@ -136,7 +137,7 @@ func (k *local) SignZone(ctx context.Context, zone rr.Name, sealed []byte, messa
 		return nil, err
 	}
 	defer leave()
-	raw, err := k.data.open(DNSSEC, zoneKeyAD(zone), sealed)
+	raw, err := k.data.open(DNSSEC, ZoneKeyAD(zone), sealed)
 	if err != nil {
 		return nil, fmt.Errorf("opening a key of %s: %w", zone, err)
 	}

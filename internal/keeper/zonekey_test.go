@@ -100,7 +100,7 @@ func TestAZoneKeyOutlivesNewKeysOfTheKeeper(t *testing.T) {
 	if err != nil || generation != 2 {
 		t.Fatal(generation, err)
 	}
-	again, err := k.Reseal(t.Context(), keeper.DNSSEC, []byte("zone key of own.example."), sealed)
+	again, err := k.Reseal(t.Context(), keeper.DNSSEC, keeper.ZoneKeyAD("own.example."), sealed)
 	if err != nil {
 		t.Fatal(err)
 	}

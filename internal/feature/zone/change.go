@@ -89,6 +89,13 @@ func commit(ctx context.Context, tx *act.Tx, r *row, action string, changes []rr
 	if err != nil {
 		return err
 	}
+	g, err := keyringOf(ctx, &tx.View, r.ID)
+	if err != nil {
+		return err
+	}
+	if err := g.reserved(r.Name, changes); err != nil {
+		return err
+	}
 	if sum != nil {
 		s.Sets = *sum
 	} else {

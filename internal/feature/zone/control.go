@@ -28,7 +28,7 @@ func desired(ctx context.Context, v *act.View) (map[core.Ref]uint64, error) {
 }
 
 // steps sends the difference since the version in effect, as long as it is in
-// the history. A nameserver that is ahead, after the database went back, gets
+// the history and the keys had the same duties. A nameserver that is ahead, after the database went back, gets
 // the whole zone. A zone unknown here is dropped.
 func (z *Zones) steps(ctx context.Context, v *act.View, object core.Ref, have uint64) ([]host.Step, error) {
 	r, found, err := byID(ctx, v, object.ID)
@@ -42,13 +42,21 @@ func (z *Zones) steps(ctx context.Context, v *act.View, object core.Ref, have ui
 		return []host.Step{host.DropZone{Zone: object, Name: r.Name, Version: r.Version}}, nil
 	case have == r.Version:
 		return nil, nil
-	case have > 0 && have < r.Version:
+	}
+	g, err := keyringOf(ctx, v, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	step := host.SetZone{Zone: object, Name: r.Name, Version: r.Version, Signing: g.how()}
+	if have > 0 && have < r.Version && have >= g.Since {
 		if changes, err := between(ctx, v, r, have, r.Version); err == nil {
-			return []host.Step{host.SetZone{Zone: object, Name: r.Name, Version: r.Version, Set: after(changes)}}, nil
+			step.From, step.Set = have, after(changes)
+			return []host.Step{step}, nil
 		}
 	}
-	all, err := sets(ctx, v, r)
-	return []host.Step{host.SetZone{Zone: object, Name: r.Name, Version: r.Version, Full: true, Set: all}}, err
+	step.Full = true
+	step.Set, err = sets(ctx, v, r)
+	return []host.Step{step}, err
 }
 
 func after(changes []rr.Change) []rr.RRset {

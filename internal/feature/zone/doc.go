@@ -7,8 +7,18 @@
 // nothing (D1). What is deleted stays in the tables, out of sight.
 //
 // It never talks to a nameserver: Control says which version of which zone
-// should be in force, and which steps lead there. It never signs (D5), and it
-// refuses the records that signing makes.
+// should be in force, how it is signed, and which steps lead there.
+//
+// # Signing
+//
+// Who signs a zone says what he wants (Wish); which key does what, and when, is
+// worked out by rr/sign.Next, which is told what was seen outside and takes one
+// safe step at a time (D5). The rows hold what it remembers, and private keys as
+// the keeper sealed them. Each change of duties is a version of the zone like any
+// other, and so is each renewal of signatures: every serial that the world sees has
+// its row in the history and its record in the log. Signatures themselves are not
+// kept here: the nameserver has them, and the signer on the way there makes what is
+// missing. Records that signing makes are refused from people.
 //
 // # State digest
 //
@@ -29,6 +39,15 @@
 //	deleted         0 while the zone is there
 //	RRsets          hex SHA-256 of the LtHash of all live RRsets, see rr.Accumulator
 //	history         hex digest of the newest version, as follows
+//
+// and of these, where the zone is or was signed:
+//
+//	signing
+//	wish            the text in column "wish" of zone_signing
+//	state           the text in column "state"
+//	since           version from which the keys have their present duties
+//	next            when they are looked at again; 9223372036854775807: when something happens
+//	id, sealed      of each key in zone_key, in the order of the ids: two lines a key
 //
 // The digest of a version is the SHA-256 of these lines, each ended by one LF:
 //

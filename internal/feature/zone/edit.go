@@ -93,7 +93,7 @@ func (e *edit) readData(zone rr.Name, faults *core.Faults) {
 		return
 	}
 	e.key.Type = rr.TypeName(code)
-	if signing(e.key.Type) {
+	if signedOnly(e.key.Type) {
 		faults.Add(e.field+"type", e.Type, "a record type that people write: signing makes this one")
 		return
 	}
@@ -111,8 +111,8 @@ func (e *edit) readData(zone rr.Name, faults *core.Faults) {
 	e.data = canonical
 }
 
-// signing reports whether only a signer makes records of this type.
-func signing(typ string) bool {
+// signedOnly reports whether only a signer makes records of this type.
+func signedOnly(typ string) bool {
 	return slices.Contains([]string{"RRSIG", "NSEC", "NSEC3", "NSEC3PARAM"}, typ)
 }
 

@@ -4,14 +4,16 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"time"
 
 	"hostward/internal/act"
 	"hostward/internal/core"
 	"hostward/internal/rr"
+	"hostward/internal/rr/sign"
 )
 
 // Ports are what zones need of others. The house joins them; none may be nil
-// but Served and Template.
+// but Served, Standing and Template.
 type Ports struct {
 	// Tenant returns the id of the reseller or customer that text names, by id or
 	// by log-in name. core.NotFound for a name outside the caller's scope and for
@@ -27,8 +29,21 @@ type Ports struct {
 	// Served returns the version of a zone that the nameserver answers with
 	// now, 0 for none: it is asked, not remembered.
 	Served func(ctx context.Context, zone core.Ref) (uint64, error)
+	// NewKey makes a private key of a zone and returns its public half, and it,
+	// sealed and in base64.
+	NewKey func(ctx context.Context, zone rr.Name, flags uint16, a sign.Algorithm) (sign.Public, string, error)
+	// Standing says what the nameserver has of a zone. Nil: it cannot be asked.
+	Standing func(ctx context.Context, zone core.Ref) (Standing, error)
 	// Template returns what a new zone of this tenant begins with.
 	Template func(ctx context.Context, v *act.View, owner string) (Template, error)
+}
+
+// Standing is what the nameserver has of a zone.
+type Standing struct {
+	Version uint64    `json:"version"`
+	Serial  uint32    `json:"serial"`
+	Records int       `json:"records"`          // signatures included
+	Expires time.Time `json:"expires,omitzero"` // when the first signature does; zero: there is none
 }
 
 // Template is what a new zone begins with. The zero value is usable.
@@ -61,6 +76,7 @@ func (z *Zones) Feature() act.Feature {
 			z.create(), z.importFile(), z.remove(),
 			z.edit(), z.recordAdd(), z.recordRemove(), z.recordSet(),
 			z.list(), z.show(), z.export(), z.history(), z.diff(),
+			z.sign(), z.unsign(), z.roll(), z.turn(), z.resign(), z.reseal(), z.signing(),
 		},
 		Kinds: []act.Kind{{
 			Name: kind, Title: "Zones", Path: "/zones/{id}",

@@ -14,10 +14,11 @@ import (
 const newest = 1<<63 - 1
 
 // state is what the digest of a zone covers; doc.go is its contract.
-func (r row) state(s sums) string {
-	return digestLines("hostward-zone-v1", r.ID, string(r.Name), r.Owner,
+func (r row) state(s sums, g keyring) string {
+	lines := []string{"hostward-zone-v1", r.ID, string(r.Name), r.Owner,
 		number(r.Serial), number(r.Version), number(r.Generation), number(r.Sets), number(r.Records),
-		number(r.Created), number(r.Deleted), hexSum(s.Sets.Sum()), s.History)
+		number(r.Created), number(r.Deleted), hexSum(s.Sets.Sum()), s.History}
+	return digestLines(append(lines, g.lines()...)...)
 }
 
 // after is the digest of a version that follows the one with digest before.
@@ -59,7 +60,8 @@ func (z *Zones) digest(ctx context.Context, v *act.View, id string) (string, err
 	if err != nil {
 		return "", err
 	}
-	return r.state(s), nil
+	g, err := keyringOf(ctx, v, id)
+	return r.state(s, g), err
 }
 
 // recompute reads every row and trusts no sum and no count.
@@ -82,7 +84,11 @@ func (z *Zones) recompute(ctx context.Context, v *act.View, id string) (string, 
 		s.History = e.after(s.History)
 		return nil
 	})
-	return r.state(s), err
+	if err != nil {
+		return "", err
+	}
+	g, err := keyringOf(ctx, v, id)
+	return r.state(s, g), err
 }
 
 func (z *Zones) ids(ctx context.Context, v *act.View) (ids []string, err error) {

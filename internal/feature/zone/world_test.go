@@ -2,6 +2,7 @@ package zone_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -18,6 +19,8 @@ import (
 	"hostward/internal/feature/zone"
 	"hostward/internal/keeper"
 	"hostward/internal/ledger"
+	"hostward/internal/rr"
+	"hostward/internal/rr/sign"
 	"hostward/internal/store"
 	"hostward/internal/store/storetest"
 )
@@ -93,6 +96,8 @@ type world struct {
 	store *store.Store
 	url   string
 	reg   *act.Registry
+
+	keeper keeper.Keeper
 }
 
 func registry(t testing.TB, z *zone.Zones) *act.Registry {
@@ -119,15 +124,22 @@ func newWorld(t testing.TB, url string, change func(*zone.Ports, *act.Config)) *
 	if change != nil {
 		change(&p, &c)
 	}
-	z := zone.New(p)
-	s := storetest.Open(t, url, migrations(z))
-	w := storetest.Acquire(t, s)
 	k, err := keeper.Open(keeper.Config{Dir: filepath.Join(t.TempDir(), "keys")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Registry, c.Store, c.Writer, c.Clock = registry(t, z), s, w, core.SystemClock
-	c.Book = ledger.NewBook(k, core.SystemClock)
+	p.NewKey = func(ctx context.Context, zone rr.Name, flags uint16, a sign.Algorithm) (sign.Public, string, error) {
+		public, sealed, err := k.NewZoneKey(ctx, zone, flags, a)
+		return public, base64.StdEncoding.EncodeToString(sealed), err
+	}
+	z := zone.New(p)
+	s := storetest.Open(t, url, migrations(z))
+	w := storetest.Acquire(t, s)
+	c.Registry, c.Store, c.Writer = registry(t, z), s, w
+	if c.Clock == nil {
+		c.Clock = core.SystemClock
+	}
+	c.Book = ledger.NewBook(k, c.Clock)
 	c.Log = slog.New(slog.NewTextHandler(testLog{t}, nil))
 	c.Spool = filepath.Join(t.TempDir(), "spool")
 	c.Scope = func(_ context.Context, _ *act.View, tenant string) ([]string, error) { return parent(tenant), nil }
@@ -137,7 +149,7 @@ func newWorld(t testing.TB, url string, change func(*zone.Ports, *act.Config)) *
 	}
 	t.Cleanup(func() { b.Close(); _ = w.Close(); _ = k.Close() })
 	kind, _ := c.Registry.Kind("zone")
-	return &world{Bus: b, t: t, zones: z, kind: kind, store: s, url: url, reg: c.Registry}
+	return &world{Bus: b, t: t, zones: z, kind: kind, store: s, url: url, reg: c.Registry, keeper: k}
 }
 
 // testLog shows what the operator would read, but for slow operations: the

@@ -37,6 +37,12 @@ func madeAtApex(code uint16) bool {
 	return made(code) || code == typeDNSKEY || code == typeCDS || code == typeCDNSKEY
 }
 
+// Makes reports whether signing makes an RRset of the zone itself.
+func Makes(origin rr.Name, k rr.Key) bool {
+	code, ok := rr.TypeCode(k.Type)
+	return ok && (made(code) || k.Name == origin && madeAtApex(code))
+}
+
 // role is what a name is in its zone, which decides what of it is signed.
 type role uint8
 

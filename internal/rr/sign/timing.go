@@ -71,6 +71,12 @@ func or[T comparable](v, fallback T) T {
 // cached is for how many seconds an RRset is counted on to stay in caches.
 func cached(ttl uint32) int64 { return min(int64(ttl), int64(30*day/time.Second)) }
 
+// Spread is the time over which signatures that were made at once are due.
+func (t Timing) Spread() time.Duration {
+	t, _ = t.withDefaults()
+	return t.Jitter
+}
+
 // window returns from when to when a signature made now holds, in seconds since
 // 1970. RRSIG has 32 bits for them (RFC 4034 3.1.5), enough until 2106.
 func (t Timing) window(s rr.RRset, now time.Time) (inception, expiration uint32) {

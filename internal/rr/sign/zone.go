@@ -260,6 +260,9 @@ func (z *Zone) Serial() uint32 {
 	return soa.Serial
 }
 
+// Names returns how many names there are, those of the NSEC3 chain included.
+func (z *Zone) Names() int { return z.names.len() + z.hashes.len() }
+
 // Sets yields the RRsets of the zone with their signatures: names in canonical
 // order, then the NSEC3 chain.
 func (z *Zone) Sets() iter.Seq[Signed] {
