@@ -130,7 +130,12 @@ var settings = map[string]func(w *world, s *setting){
 	"zone.edit": func(w *world, s *setting) {
 		s.in["changes"] = []any{map[string]any{"action": "add", "name": "new", "type": "A", "data": "192.0.2.81"}, map[string]any{"action": "remove", "name": "www", "type": "A"}}
 	},
-	"log.complete": func(w *world, s *setting) { s.in["object"] = "zone:" + w.zone() },
+	"zone.sign":     func(w *world, s *setting) { s.in = map[string]any{"zone": w.zone()} },
+	"zone.unsign":   func(w *world, s *setting) { s.in["zone"] = w.signed() },
+	"zone.resign":   func(w *world, s *setting) { s.in["zone"] = w.signed() },
+	"zone.key.roll": func(w *world, s *setting) { s.in["zone"] = w.signed() },
+	"zone.key.turn": func(w *world, s *setting) { s.in["zone"] = w.signed() },
+	"log.complete":  func(w *world, s *setting) { s.in["object"] = "zone:" + w.zone() },
 	"policy.set": func(w *world, s *setting) {
 		w.must(console, "policy.set", map[string]any{"name": s.in["name"], "value": w.network()})
 		s.in["value"] = w.network()
@@ -219,6 +224,7 @@ var apart = map[string]string{
 	"credential.enclose": "wants a password in plain text, which only an older database has: enclose_test.go makes one",
 	"totp.enclose":       "wants a seed in plain text, which only an older database has: enclose_test.go makes one",
 	"totp.reseal":        "wants a value that the keeper sealed again: secret_test.go rotates the keys",
+	"zone.key.reseal":    "wants a value that the keeper sealed again: sign_test.go of the feature has one",
 	"token.warn":         "wants a token that is about to end: the tests of the feature let time pass",
 }
 
@@ -268,6 +274,13 @@ func (w *world) zone() string {
 	r := w.must(console, "zone.create", map[string]any{"name": w.unique("zone") + ".example", "owner": w.people["customer"].ID})
 	id := fields(r.Output)["id"].(string)
 	w.must(console, "zone.record.add", map[string]any{"zone": id, "name": "www", "type": "A", "data": "192.0.2.80"})
+	return id
+}
+
+// signed is a zone that is signed.
+func (w *world) signed() string {
+	id := w.zone()
+	w.must(console, "zone.sign", map[string]any{"zone": id})
 	return id
 }
 
@@ -750,7 +763,7 @@ func (w *world) alike(op *act.Op) {
 	}
 }
 
-var variable = regexp.MustCompile(`\b[a-z]{1,2}_[0-9a-z]{26}\b|[0-9a-f]{64}|\d{4}-\d\d-\d\dT[0-9:.]+Z|(zone|login|phrase|key)\d{6}|sha256:\w+|127\.0\.0\.1, 192\.0\.2\.\d+|10\.9\.\d+\.\d+`)
+var variable = regexp.MustCompile(`\b[a-z]{1,2}_[0-9a-z]{26}\b|[0-9a-f]{64}|\d{4}-\d\d-\d\dT[0-9:.]+Z|(zone|login|phrase|key)\d{6}|sha256:\w+|[ckz]sk \d{1,5}\b|127\.0\.0\.1, 192\.0\.2\.\d+|10\.9\.\d+\.\d+`)
 
 // shape is a leaf without what differs from call to call and from door to door:
 // ids, hashes, times, counters, who came from where.

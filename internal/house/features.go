@@ -53,11 +53,11 @@ func newFeatures(h *House) *features {
 		Browser: ledger.Browser{Keys: h.Keeper, Status: func(seq int64) ledger.State { return h.Sealer.Status(seq) }},
 		Below:   f.accounts.Below, Tenant: f.accounts.Tenant, Verify: h.verify, Prove: h.prove, Complete: h.complete, Status: h.logStatus,
 	})
-	f.doors(h)
 	f.zones = zone.New(zone.Ports{
 		Tenant: f.accounts.Tenant, TenantName: f.accounts.TenantName, Above: f.accounts.Scope, Below: f.accounts.Below,
-		Served: func(_ context.Context, ref core.Ref) (uint64, error) { return h.served(ref) },
+		Served: func(_ context.Context, ref core.Ref) (uint64, error) { return h.served(ref) }, Standing: h.standing, NewKey: h.zoneKey,
 	})
+	f.doors(h)
 	f.accounts.Join([]account.Way{f.login, f.tokens, f.factors, f.notices}, []account.Holding{f.zones}, f.notices)
 	f.policy = policy.New(h.policy)
 	f.jobs = job.New(f.accounts.Below, func(id string) (int64, int64, bool) { return h.Bus.Progress(id) })
@@ -85,7 +85,10 @@ func (f *features) doors(h *House) {
 	})
 	f.tokens = token.New(token.Ports{Accounts: f.accounts, Sessions: f.login, Notices: f.notices, Factors: f.factors, Actions: h.action, Object: h.object})
 	f.factors.Join(f.login, f.tokens)
-	f.secrets = secret.New(keys{h.Keeper}, secret.Holder{Purpose: string(keeper.TOTP), Reseal: f.factors.Reseal})
+	f.secrets = secret.New(keys{h.Keeper}, secret.Holder{Purpose: string(keeper.TOTP), Reseal: f.factors.Reseal},
+		secret.Holder{Purpose: string(keeper.DNSSEC), Reseal: func(ctx context.Context, b *act.Bus, seal secret.Sealer) (int, error) {
+			return f.zones.Reseal(ctx, b, h.resealZoneKey(seal))
+		}})
 }
 
 // census counts the passwords of panel log-ins.

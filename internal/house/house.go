@@ -44,6 +44,9 @@ type Config struct {
 	PanelLog io.Writer
 	// DriftEvery is how often controls look for drift. Default: 30 s.
 	DriftEvery time.Duration
+	// SigningEvery is how often somebody looks which keys and signatures are due.
+	// Default: 1 min; negative: never.
+	SigningEvery time.Duration
 	// Offline leaves out what serves: for recovery words without a server.
 	Offline bool
 	// Recover, when not empty, is the reason for opening a new epoch of the log
@@ -75,6 +78,7 @@ type House struct {
 	policy      *policyFile
 	blocklist   *blocklist
 	mail        chan struct{} // letters wait
+	signing     *signing
 	follower    *witness.Follower
 	writer      *store.Writer
 	stop        context.CancelFunc
@@ -107,6 +111,9 @@ func (c *Config) defaults() error {
 	if c.DriftEvery == 0 {
 		c.DriftEvery = 30 * time.Second
 	}
+	if c.SigningEvery == 0 {
+		c.SigningEvery = time.Minute
+	}
 	for _, dir := range []string{c.Data, c.Config} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("making the folder %s: %w", dir, err)
@@ -123,6 +130,7 @@ func Open(ctx context.Context, c Config) (*House, error) {
 		return nil, err
 	}
 	h := &House{Config: c, mail: make(chan struct{}, 1)}
+	h.signing = newSigning(h)
 	if err := h.open(ctx); err != nil {
 		return nil, errors.Join(err, h.Close())
 	}
@@ -267,6 +275,9 @@ func (h *House) wake(ctx context.Context, name string, objects []core.Ref) strin
 		return act.Pending
 	case "mail":
 		return h.wakeMail(objects)
+	case "signing":
+		h.signing.wake()
+		return act.InForce
 	case "blocklist":
 		return h.loadBlocklist(ctx)
 	}
@@ -300,9 +311,13 @@ func (h *House) start(ctx, background context.Context) error {
 		return err
 	}
 	h.nameservers = hands.NewNameserver(h.Answers)
-	zones := control.Bound{Control: h.features.zones.Control(), Eyes: h.nameservers, Hands: h.nameservers}
+	signer := hands.NewSigner(h.nameservers, h.Answers, h.Keeper, h.Clock)
+	zones := control.Bound{Control: h.features.zones.Control(), Eyes: h.nameservers, Hands: signer}
 	h.Engine = control.NewEngine(h.Log, h.DriftEvery, h.verdict, zones)
 	h.always(background, "controls", func(ctx context.Context) { h.Engine.Run(ctx, h.Bus) })
+	if h.SigningEvery > 0 {
+		h.always(background, "signing", h.signing.run)
+	}
 	h.always(background, "housekeeping", h.housekeeping)
 	h.always(background, "mail", h.post)
 	return h.checkLog(ctx)

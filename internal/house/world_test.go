@@ -8,8 +8,10 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"index/suffixarray"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -116,7 +118,7 @@ func emptyWorld(t *testing.T, database string, ini ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.House, err = house.Open(t.Context(), house.Config{Data: w.data, Database: database, PanelLog: w.logs, Clock: w.now,
+	w.House, err = house.Open(t.Context(), house.Config{Data: w.data, Database: database, PanelLog: w.logs, Clock: w.now, SigningEvery: -1,
 		Log: slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
 		t.Fatal(err)
@@ -441,15 +443,13 @@ func (w *world) since(n int) (leaves []string) {
 // the keys, its own log, and on PostgreSQL each table as text.
 func (w *world) kept() map[string]*suffixarray.Index {
 	w.Helper()
-	all := map[string]*suffixarray.Index{"panel.log": suffixarray.New([]byte(w.logs.String()))}
-	err := filepath.WalkDir(w.data, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !d.Type().IsRegular() {
-			return err
+	all, err := w.files()
+	for range 50 { // a bundle of the log that is full takes the place of its beginning
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
 		}
-		b, err := os.ReadFile(path)
-		all[path] = suffixarray.New(b)
-		return err
-	})
+		all, err = w.files()
+	}
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -462,6 +462,19 @@ func (w *world) kept() map[string]*suffixarray.Index {
 		}
 	})
 	return all
+}
+
+// files is everything in the data folder, and what the operator reads.
+func (w *world) files() (map[string]*suffixarray.Index, error) {
+	all := map[string]*suffixarray.Index{"panel.log": suffixarray.New([]byte(w.logs.String()))}
+	return all, filepath.WalkDir(w.data, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !d.Type().IsRegular() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		all[path] = suffixarray.New(b)
+		return err
+	})
 }
 
 // holds says where a text is, in any of its forms.

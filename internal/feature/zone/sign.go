@@ -3,7 +3,6 @@ package zone
 import (
 	"cmp"
 	"context"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -93,8 +92,8 @@ type UnsignIn struct {
 func (z *Zones) unsign() act.Declaration {
 	change := func(in UnsignIn) func(g *keyring) error {
 		return func(g *keyring) error {
-			if !g.there {
-				return core.Errorf(core.Conflict, "the zone is not signed")
+			if err := g.known(); err != nil {
+				return err
 			}
 			g.Wish.Signed = false
 			if in.Now {
@@ -117,6 +116,14 @@ func (z *Zones) unsign() act.Declaration {
 			return z.rekey(ctx, tx, "zone.unsign", signed, in.Zone, in.prepared, change(in))
 		},
 	}
+}
+
+// known refuses a zone that never was to be signed.
+func (g *keyring) known() error {
+	if !g.there {
+		return core.Errorf(core.Conflict, "the zone is not signed")
+	}
+	return nil
 }
 
 // RollIn names a key that is to be replaced.
@@ -196,7 +203,7 @@ func (in TurnIn) servers() (out []sign.Server) {
 
 // turn takes the keys of a zone one turn further, by what was seen.
 func (z *Zones) turn() act.Change[TurnIn, Signing] {
-	nothing := func(g *keyring) error { return nil }
+	nothing := func(g *keyring) error { return g.known() }
 	return act.Change[TurnIn, Signing]{
 		Name: "zone.key.turn", Doc: "Take the keys of a zone one step further, by what was seen of it from outside.", Class: class,
 		Roles: act.System, May: []string{turned}, Wakes: []string{nameserver}, Serves: signServes(),
@@ -352,7 +359,7 @@ func (z *Zones) mayBeSigned(ctx context.Context, tx *act.Tx, r row, g keyring) e
 func keyFields(was, g keyring) []act.Field {
 	fields := act.Diff(was.Wish, g.Wish)
 	for _, f := range []struct{ name, old, new string }{
-		{"keys", was.inWords(), g.inWords()},
+		{"keyring", was.inWords(), g.inWords()},
 		{"waits", waitsInWords(was), waitsInWords(g)},
 	} {
 		if f.old != f.new {
@@ -377,7 +384,6 @@ func (g keyring) inWords() string {
 		}
 		lines = append(lines, strings.TrimRight(strings.Join(line, " "), ",:"))
 	}
-	slices.Sort(lines)
 	return strings.Join(lines, "\n")
 }
 

@@ -131,6 +131,18 @@ func (n *Nameserver) Version(_ context.Context, object core.Ref) (uint64, error)
 	return n.server.Version(name), nil
 }
 
+// Standing asks the server what it has of a zone; the zero value: nothing.
+func (n *Nameserver) Standing(object core.Ref) nameserver.ZoneStatus {
+	n.mu.Lock()
+	name, ok := n.names[object]
+	n.mu.Unlock()
+	if !ok {
+		return nameserver.ZoneStatus{}
+	}
+	s, _ := n.server.Standing(name)
+	return s
+}
+
 // Objects returns the zones that are served.
 func (n *Nameserver) Objects(context.Context) ([]core.Ref, error) {
 	n.mu.Lock()

@@ -1,0 +1,156 @@
+package house
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"time"
+
+	"hostward/internal/core"
+	"hostward/internal/feature/zone"
+	"hostward/internal/keeper"
+	"hostward/internal/rr"
+	"hostward/internal/rr/sign"
+)
+
+// Signatures (SPEC D3, D5).
+const (
+	renewAt    = 8 * 24 * time.Hour // left of the first signature of a zone: it is made anew
+	alarmAt    = 5 * 24 * time.Hour // left, and nobody made it anew: somebody must look
+	patientAsk = 30 * time.Minute   // between two looks at a parent that did nothing, at first
+	laziestAsk = 6 * time.Hour      // and at most
+)
+
+// zoneKey has the keeper make a key of a zone.
+func (h *House) zoneKey(ctx context.Context, name rr.Name, flags uint16, a sign.Algorithm) (sign.Public, string, error) {
+	public, sealed, err := h.Keeper.NewZoneKey(ctx, name, flags, a)
+	return public, base64.StdEncoding.EncodeToString(sealed), err
+}
+
+// resealZoneKey seals a zone's key again under the keeper's newest.
+func (h *House) resealZoneKey(seal func(ctx context.Context, ad, sealed []byte) ([]byte, error)) func(context.Context, rr.Name, []byte) ([]byte, error) {
+	return func(ctx context.Context, name rr.Name, sealed []byte) ([]byte, error) {
+		return seal(ctx, keeper.ZoneKeyAD(name), sealed)
+	}
+}
+
+// signing looks after the keys and signatures of all zones until ctx ends: it has
+// signatures made anew in time, and takes keys further, by what is seen at the
+// nameserver and at the parents.
+type signing struct {
+	house   *House
+	asked   chan struct{}
+	patient map[string]pause // zones of which the last look brought nothing
+	alarmed map[rr.Name]bool
+}
+
+// pause is until when a zone is left alone.
+type pause struct {
+	until time.Time
+	last  time.Duration
+}
+
+func newSigning(h *House) *signing {
+	return &signing{house: h, asked: make(chan struct{}, 1), patient: map[string]pause{}, alarmed: map[rr.Name]bool{}}
+}
+
+// wake has it look at once.
+func (s *signing) wake() {
+	select {
+	case s.asked <- struct{}{}:
+	default:
+	}
+}
+
+func (s *signing) run(ctx context.Context) {
+	tick := time.NewTicker(s.house.SigningEvery)
+	defer tick.Stop()
+	for {
+		if err := s.look(ctx); err != nil && ctx.Err() == nil {
+			s.house.Log.Error("looking after keys and signatures failed; it is tried again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-s.asked:
+			s.patient = map[string]pause{} // somebody changed something
+		}
+	}
+}
+
+func (s *signing) look(ctx context.Context) error {
+	return errors.Join(s.renew(ctx), s.turnKeys(ctx))
+}
+
+// renew has signatures made anew that the nameserver answers with and that expire
+// soon. What is served is looked at, not what is remembered.
+func (s *signing) renew(ctx context.Context) error {
+	now := s.house.Clock()
+	var errs []error
+	for status := range s.house.Answers.Status() {
+		left := status.Expires.Sub(now)
+		if status.Expires.IsZero() || left > renewAt {
+			delete(s.alarmed, status.Zone)
+			continue
+		}
+		s.alarm(status.Zone, left)
+		err := s.house.features.zones.Resign(ctx, s.house.Bus, string(status.Zone))
+		if code := core.CodeOf(err); err != nil && code != core.NotFound && code != core.Conflict { // it is gone, or signed by somebody else
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// alarm tells the operator once of signatures that nobody made anew in time.
+func (s *signing) alarm(name rr.Name, left time.Duration) {
+	if left > alarmAt || s.alarmed[name] {
+		return
+	}
+	s.alarmed[name] = true
+	s.house.Log.Error("signatures of a zone expire soon and were not made anew in time", "zone", name, "left", left.Round(time.Minute))
+}
+
+// turnKeys takes the keys of all zones further for which it is time.
+func (s *signing) turnKeys(ctx context.Context) error {
+	now := s.house.Clock()
+	ids, err := s.house.features.zones.Due(ctx, s.house.Bus, now)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, id := range ids {
+		if ctx.Err() != nil || s.patient[id].until.After(now) {
+			continue
+		}
+		errs = append(errs, s.turnOne(ctx, id, now))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *signing) turnOne(ctx context.Context, id string, now time.Time) error {
+	out, err := s.house.features.zones.Turn(ctx, s.house.Bus, id, s.parent(ctx, id))
+	if core.UnlessNotFound(err) != nil {
+		return err
+	}
+	if out.Next.After(now) {
+		delete(s.patient, id)
+		return nil
+	}
+	last := min(max(2*s.patient[id].last, patientAsk), laziestAsk)
+	s.patient[id] = pause{now.Add(last), last}
+	return nil
+}
+
+// parent asks the parent of a zone for its DS.
+func (s *signing) parent(context.Context, string) []zone.ParentServer { return nil }
+
+// standing asks the nameserver what it has of a zone.
+func (h *House) standing(_ context.Context, ref core.Ref) (zone.Standing, error) {
+	if h.nameservers == nil {
+		return zone.Standing{}, core.Errorf(core.Unavailable, "the nameserver is not there yet")
+	}
+	s := h.nameservers.Standing(ref)
+	return zone.Standing{Version: s.Version, Serial: s.Serial, Records: s.Records, Expires: s.Expires}, nil
+}
