@@ -330,14 +330,15 @@ func (z *Zones) rekey(ctx context.Context, tx *act.Tx, action, event, zone strin
 	return signingOf(r, g), tx.Record(ctx, event, r.ref(), keyFields(was, g)...)
 }
 
-// keep writes a keyring. Other duties are another version of the zone.
+// keep writes a keyring. Other duties, and another chain, are another version of
+// the zone.
 func (z *Zones) keep(ctx context.Context, tx *act.Tx, r *row, action string, was keyring, g *keyring) error {
 	if !was.signs() && g.signs() {
 		if err := z.mayBeSigned(ctx, tx, *r, *g); err != nil {
 			return err
 		}
 	}
-	if g.State.Revision != was.State.Revision {
+	if g.State.Revision != was.State.Revision || g.signs() && g.Wish.Denial != was.Wish.Denial {
 		if err := z.count(ctx, tx, r, action); err != nil {
 			return err
 		}
