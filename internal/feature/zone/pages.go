@@ -43,6 +43,12 @@ func (z *Zones) pageList() []act.Page {
 			},
 		},
 		{
+			Path: "/zones/{zone}/signing", Title: "DNSSEC", Icon: "key", Roles: act.Readers, Template: z.pages, File: "page/signing.html",
+			Calls: func(path map[string]string, _ url.Values) map[string]act.Call {
+				return map[string]act.Call{"signing": call("zone.signing.show", SigningIn{Zone: path["zone"]})}
+			},
+		},
+		{
 			Path: "/zones/{zone}/history", Title: "History", Icon: "zone", Roles: act.Readers, Template: z.pages, File: "page/history.html",
 			Calls: historyCalls,
 		},
