@@ -321,7 +321,7 @@ func (z *Zones) rekey(ctx context.Context, tx *act.Tx, action, event, zone strin
 	if err != nil || was.there && g.same(was) {
 		return signingOf(r, was), err
 	}
-	if event != turned {
+	if event != turned || g.State.Revision != was.State.Revision {
 		g.Next = tx.Now().UnixMicro() // who looks after keys in the background goes on from here
 	}
 	if err := z.keep(ctx, tx, &r, action, was, &g); err != nil {
