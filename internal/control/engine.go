@@ -179,23 +179,22 @@ func (e *Engine) everything(ctx context.Context, w *worker, drift bool) {
 }
 
 func (w *worker) differences(ctx context.Context, want map[core.Ref]uint64) ([]core.Ref, error) {
+	have, err := w.Eyes.Versions(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("looking at what is in effect: %w", err)
+	}
 	var differing []core.Ref
 	for object, version := range want {
-		have, err := w.Eyes.Version(ctx, object)
-		if err != nil {
-			return nil, fmt.Errorf("looking at %s: %w", object, err)
-		}
-		if have != version {
+		if have[object] != version {
 			differing = append(differing, object)
 		}
 	}
-	there, err := w.Eyes.Objects(ctx)
-	for _, object := range there {
+	for object := range have {
 		if _, ok := want[object]; !ok {
 			differing = append(differing, object)
 		}
 	}
-	return differing, err
+	return differing, nil
 }
 
 // settle observes, plans, does, and observes again: the verdict is what the

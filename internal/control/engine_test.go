@@ -58,10 +58,10 @@ func (m *machine) Version(_ context.Context, o core.Ref) (uint64, error) {
 	return m.have[o], nil
 }
 
-func (m *machine) Objects(context.Context) ([]core.Ref, error) {
+func (m *machine) Versions(context.Context) (map[core.Ref]uint64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.Collect(maps.Keys(m.have)), nil
+	return maps.Clone(m.have), nil
 }
 
 func (m *machine) String() string {

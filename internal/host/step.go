@@ -81,6 +81,6 @@ type Hands interface {
 type Eyes interface {
 	// Version returns which version of an object is in effect now; 0: none.
 	Version(ctx context.Context, object core.Ref) (uint64, error)
-	// Objects returns every object that is in effect.
-	Objects(ctx context.Context) ([]core.Ref, error)
+	// Versions returns that of every object that is in effect.
+	Versions(ctx context.Context) (map[core.Ref]uint64, error)
 }

@@ -55,7 +55,7 @@ func newFeatures(h *House) *features {
 	})
 	f.zones = zone.New(zone.Ports{
 		Tenant: f.accounts.Tenant, TenantName: f.accounts.TenantName, Above: f.accounts.Scope, Below: f.accounts.Below,
-		Served: func(_ context.Context, ref core.Ref) (uint64, error) { return h.served(ref) }, Standing: h.standing, NewKey: h.zoneKey,
+		Served: h.served, Standing: h.standing, NewKey: h.zoneKey,
 	})
 	f.doors(h)
 	f.accounts.Join([]account.Way{f.login, f.tokens, f.factors, f.notices}, []account.Holding{f.zones}, f.notices)

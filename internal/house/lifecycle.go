@@ -287,9 +287,9 @@ func (p *policyFile) adoptFirst(ctx context.Context) error {
 }
 
 // served asks the nameserver which version of a zone it answers with.
-func (h *House) served(ref core.Ref) (uint64, error) {
+func (h *House) served(ctx context.Context, ref core.Ref) (uint64, error) {
 	if h.nameservers == nil {
 		return 0, nil
 	}
-	return h.nameservers.Version(context.Background(), ref)
+	return h.nameservers.Version(ctx, ref)
 }

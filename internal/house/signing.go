@@ -40,8 +40,8 @@ func (h *House) resealZoneKey(seal func(ctx context.Context, ad, sealed []byte) 
 type signing struct {
 	house   *House
 	asked   chan struct{}
-	patient map[string]pause // zones of which the last look brought nothing
-	alarmed map[rr.Name]bool
+	patient map[string]pause      // zones of which the last look brought nothing
+	alarmed map[rr.Name]time.Time // when
 }
 
 // pause is until when a zone is left alone.
@@ -51,7 +51,7 @@ type pause struct {
 }
 
 func newSigning(h *House) *signing {
-	return &signing{house: h, asked: make(chan struct{}, 1), patient: map[string]pause{}, alarmed: map[rr.Name]bool{}}
+	return &signing{house: h, asked: make(chan struct{}, 1), patient: map[string]pause{}, alarmed: map[rr.Name]time.Time{}}
 }
 
 // wake has it look at once.
@@ -87,14 +87,10 @@ func (s *signing) look(ctx context.Context) error {
 // soon. What is served is looked at, not what is remembered.
 func (s *signing) renew(ctx context.Context) error {
 	now := s.house.Clock()
-	var errs []error
-	for status := range s.house.Answers.Status() {
-		left := status.Expires.Sub(now)
-		if status.Expires.IsZero() || left > renewAt {
-			delete(s.alarmed, status.Zone)
-			continue
-		}
-		s.alarm(status.Zone, left)
+	soon, err := s.house.Answers.Expiring(ctx, now.Add(renewAt))
+	errs := []error{err}
+	for _, status := range soon {
+		s.alarm(status.Zone, status.Expires.Sub(now))
 		err := s.house.features.zones.Resign(ctx, s.house.Bus, string(status.Zone))
 		if code := core.CodeOf(err); err != nil && code != core.NotFound && code != core.Conflict { // it is gone, or signed by somebody else
 			errs = append(errs, err)
@@ -103,12 +99,13 @@ func (s *signing) renew(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// alarm tells the operator once of signatures that nobody made anew in time.
+// alarm tells the operator once a day of signatures that nobody made anew in time.
 func (s *signing) alarm(name rr.Name, left time.Duration) {
-	if left > alarmAt || s.alarmed[name] {
+	now := s.house.Clock()
+	if left > alarmAt || now.Sub(s.alarmed[name]) < 24*time.Hour {
 		return
 	}
-	s.alarmed[name] = true
+	s.alarmed[name] = now
 	s.house.Log.Error("signatures of a zone expire soon and were not made anew in time", "zone", name, "left", left.Round(time.Minute))
 }
 
@@ -147,10 +144,10 @@ func (s *signing) turnOne(ctx context.Context, id string, now time.Time) error {
 func (s *signing) parent(context.Context, string) []zone.ParentServer { return nil }
 
 // standing asks the nameserver what it has of a zone.
-func (h *House) standing(_ context.Context, ref core.Ref) (zone.Standing, error) {
+func (h *House) standing(ctx context.Context, ref core.Ref) (zone.Standing, error) {
 	if h.nameservers == nil {
 		return zone.Standing{}, core.Errorf(core.Unavailable, "the nameserver is not there yet")
 	}
-	s := h.nameservers.Standing(ref)
-	return zone.Standing{Version: s.Version, Serial: s.Serial, Records: s.Records, Expires: s.Expires}, nil
+	s, err := h.nameservers.Standing(ctx, ref)
+	return zone.Standing{Version: s.Version, Serial: s.Serial, Records: s.Records, Expires: s.Expires}, err
 }

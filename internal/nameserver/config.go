@@ -11,6 +11,9 @@ import (
 // Config is how the server is set up. The zero value listens nowhere and
 // answers through Apply and Stats only.
 type Config struct {
+	// Folder keeps what is served, so that the server comes back with it (see disk).
+	// Empty: nothing is kept. Only one server may have it open.
+	Folder string
 	// Listen has the addresses, for UDP and TCP alike. Port 0 takes a free one.
 	Listen []netip.AddrPort
 	// Sockets is how many UDP sockets share each address, where the system

@@ -36,7 +36,6 @@ type disk struct {
 	folder string
 
 	mu        sync.Mutex // of what follows
-	epoch     string
 	number    uint64
 	journal   *os.File
 	written   int64 // octets of the journals since the last image
@@ -56,14 +55,11 @@ const (
 // diskHead is the first block of both kinds of file.
 type diskHead struct {
 	Format string `json:"format"`
-	Epoch  string `json:"epoch"` // whose versions these are
 }
 
-// entries of a journal: one of them is set.
+// journalEntry is what one call of Apply brought.
 type journalEntry struct {
-	Changes []ChangeSet `json:"changes,omitempty"`
-	Begin   *string     `json:"begin,omitempty"` // a new epoch
-	Sweep   bool        `json:"sweep,omitempty"` // what the new epoch did not name goes
+	Changes []ChangeSet `json:"changes"`
 }
 
 func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
@@ -104,7 +100,7 @@ func readBlock(r io.Reader) ([]byte, error) {
 
 // openDisk brings the server to the state of the folder and returns the disk,
 // ready to note changes. Files it had to set aside are in the second result.
-func openDisk(ctx context.Context, folder string, s *Server) (*disk, []string, error) {
+func openDisk(s *Server, folder string) (*disk, []string, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, nil, err
 	}
@@ -121,7 +117,7 @@ func openDisk(ctx context.Context, folder string, s *Server) (*disk, []string, e
 		}
 		aside = append(aside, d.setAside("image.", n))
 	}
-	more, err := d.replay(ctx, s)
+	more, err := d.replay(s)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -162,7 +158,6 @@ func (d *disk) head(r io.Reader) error {
 	if err := json.Unmarshal(b, &h); err != nil || h.Format != diskMagic {
 		return core.Errorf(core.Invalid, "the file is none of ours")
 	}
-	d.epoch = h.Epoch
 	return nil
 }
 
@@ -202,7 +197,7 @@ func (d *disk) loadImage(n uint64, s *Server) error {
 }
 
 // replay applies the journals since the image.
-func (d *disk) replay(ctx context.Context, s *Server) (aside []string, err error) {
+func (d *disk) replay(s *Server) (aside []string, err error) {
 	all, err := numbers(d.folder, "journal.")
 	if err != nil {
 		return nil, err
@@ -211,7 +206,7 @@ func (d *disk) replay(ctx context.Context, s *Server) (aside []string, err error
 		if n < d.number {
 			continue
 		}
-		end, err := d.replayOne(ctx, n, s)
+		end, err := d.replayOne(n, s)
 		d.number, d.written = n, d.written+end
 		switch {
 		case err == nil:
@@ -228,7 +223,7 @@ func (d *disk) replay(ctx context.Context, s *Server) (aside []string, err error
 }
 
 // replayOne returns how many octets of a journal are whole.
-func (d *disk) replayOne(ctx context.Context, n uint64, s *Server) (end int64, err error) {
+func (d *disk) replayOne(n uint64, s *Server) (end int64, err error) {
 	f, err := os.Open(d.path("journal.", n))
 	if err != nil {
 		return 0, err
@@ -251,23 +246,10 @@ func (d *disk) replayOne(ctx context.Context, n uint64, s *Server) (end int64, e
 		if err := json.Unmarshal(b, &e); err != nil {
 			return 0, err
 		}
-		if err := d.again(ctx, e, s); err != nil {
+		if err := s.apply(context.Background(), e.Changes, func() error { return nil }); err != nil {
 			return 0, err
 		}
 	}
-}
-
-func (d *disk) again(ctx context.Context, e journalEntry, s *Server) error {
-	switch {
-	case e.Begin != nil:
-		d.epoch = *e.Begin
-		s.forgetVersions()
-	case e.Sweep:
-		s.sweep()
-	default:
-		return s.Apply(ctx, e.Changes)
-	}
-	return nil
 }
 
 type counting struct {
@@ -298,7 +280,7 @@ func (d *disk) begin(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := json.Marshal(diskHead{diskMagic, d.epoch})
+	b, err := json.Marshal(diskHead{diskMagic})
 	if err == nil {
 		err = errors.Join(writeBlock(f, b), f.Sync(), syncFolder(d.folder))
 	}
@@ -316,8 +298,8 @@ func syncFolder(path string) error {
 
 // note makes an entry durable. After an error nothing more is: what the end of
 // the journal holds is not known.
-func (d *disk) note(e journalEntry) error {
-	b, err := json.Marshal(e)
+func (d *disk) note(changes []ChangeSet) error {
+	b, err := json.Marshal(journalEntry{changes})
 	if err != nil {
 		return err
 	}
@@ -338,9 +320,6 @@ func (d *disk) note(e journalEntry) error {
 		return d.broken
 	}
 	d.written += int64(blockHead + len(b))
-	if e.Begin != nil {
-		d.epoch = *e.Begin
-	}
 	return nil
 }
 
@@ -364,9 +343,8 @@ func (d *disk) compact(s *Server, force bool) error {
 	for _, slot := range s.zones.Load().all {
 		images = append(images, slot.image.Load())
 	}
-	epoch := d.epoch
 	d.compacted.Go(func() {
-		size, err := d.writeImage(next, epoch, images)
+		size, err := d.writeImage(next, images)
 		d.finish(next, size, err)
 	})
 	return nil
@@ -393,14 +371,14 @@ func (d *disk) finish(n uint64, size int64, err error) {
 	}
 }
 
-func (d *disk) writeImage(n uint64, epoch string, images []*image) (int64, error) {
+func (d *disk) writeImage(n uint64, images []*image) (int64, error) {
 	path := d.path("image.", n)
 	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return 0, err
 	}
 	w := bufio.NewWriterSize(f, 1<<20)
-	head, err := json.Marshal(diskHead{diskMagic, epoch})
+	head, err := json.Marshal(diskHead{diskMagic})
 	if err == nil {
 		err = writeBlock(w, head)
 	}

@@ -32,24 +32,27 @@ func small(i int, version uint64, address string) ChangeSet {
 	}}
 }
 
-// keep applies changes as the process does: durable before they are served.
-func keep(t testing.TB, s *Server, d *disk, changes ...ChangeSet) {
+func keep(t testing.TB, s *Server, changes ...ChangeSet) {
 	t.Helper()
-	s.feed.Lock()
-	defer s.feed.Unlock()
-	if err := s.apply(t.Context(), changes, func() error { return d.note(journalEntry{Changes: changes}) }); err != nil {
+	if err := s.Apply(t.Context(), changes); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func reopen(t testing.TB, folder string) (*Server, *disk, []string) {
+func reopen(t testing.TB, folder string) *Server {
 	t.Helper()
-	s := fresh(t)
-	d, aside, err := openDisk(t.Context(), folder, s)
+	s, err := New(Config{Folder: folder})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, d, aside
+	return s
+}
+
+func shut(t testing.TB, s *Server) {
+	t.Helper()
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func dumpAll(s *Server) map[string]any {
@@ -63,12 +66,12 @@ func dumpAll(s *Server) map[string]any {
 	return out
 }
 
-func compactNow(t testing.TB, s *Server, d *disk) {
+func compactNow(t testing.TB, s *Server) {
 	t.Helper()
 	s.feed.Lock()
-	err := d.compact(s, true)
+	err := s.disk.compact(s, true)
 	s.feed.Unlock()
-	d.compacted.Wait()
+	s.disk.compacted.Wait()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,26 +79,24 @@ func compactNow(t testing.TB, s *Server, d *disk) {
 
 func TestTheDiskBringsBackWhatWasServed(t *testing.T) {
 	folder := t.TempDir()
-	s, d, _ := reopen(t, folder)
+	s := reopen(t, folder)
 	for i := range 20 {
-		keep(t, s, d, small(i, 1, "192.0.2.1"))
+		keep(t, s, small(i, 1, "192.0.2.1"))
 		if i == 10 {
-			compactNow(t, s, d)
+			compactNow(t, s)
 		}
 	}
-	keep(t, s, d, ChangeSet{Zone: "z3.test.", Version: 2, Drop: true}, small(4, 9, "192.0.2.9"))
+	keep(t, s, ChangeSet{Zone: "z3.test.", Version: 2, Drop: true}, small(4, 9, "192.0.2.9"))
 	want := dumpAll(s)
-	if err := d.close(); err != nil {
-		t.Fatal(err)
+	shut(t, s)
+	back := reopen(t, folder)
+	if diff := cmp.Diff(want, dumpAll(back)); diff != "" || len(back.aside) > 0 {
+		t.Fatal(back.aside, diff)
 	}
-	back, d, aside := reopen(t, folder)
-	if diff := cmp.Diff(want, dumpAll(back)); diff != "" || len(aside) > 0 {
-		t.Fatal(aside, diff)
-	}
-	compactNow(t, back, d)
-	_ = d.close()
-	again, d, _ := reopen(t, folder)
-	defer func() { _ = d.close() }()
+	compactNow(t, back)
+	shut(t, back)
+	again := reopen(t, folder)
+	defer shut(t, again)
 	if diff := cmp.Diff(want, dumpAll(again)); diff != "" {
 		t.Error(diff)
 	}
@@ -108,15 +109,15 @@ func TestTheDiskBringsBackWhatWasServed(t *testing.T) {
 // writing goes on.
 func TestATornTailIsCut(t *testing.T) {
 	folder := t.TempDir()
-	s, d, _ := reopen(t, folder)
-	keep(t, s, d, small(1, 1, "192.0.2.1"))
-	path := d.path("journal.", d.number)
+	s := reopen(t, folder)
+	keep(t, s, small(1, 1, "192.0.2.1"))
+	path := s.disk.path("journal.", s.disk.number)
 	before, err := os.Stat(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keep(t, s, d, small(2, 1, "192.0.2.1"))
-	_ = d.close()
+	keep(t, s, small(2, 1, "192.0.2.1"))
+	shut(t, s)
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -125,30 +126,30 @@ func TestATornTailIsCut(t *testing.T) {
 		if err := os.WriteFile(path, whole[:end], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s, d, aside := reopen(t, folder)
-		if s.Version("z1.test.") != 1 || s.Version("z2.test.") != 0 || len(aside) > 0 {
-			t.Fatalf("cut at %d: versions %v, set aside %v", end, s.Versions(), aside)
+		s := reopen(t, folder)
+		if s.Version("z1.test.") != 1 || s.Version("z2.test.") != 0 || len(s.aside) > 0 {
+			t.Fatalf("cut at %d: versions %v, set aside %v", end, s.Versions(), s.aside)
 		}
-		keep(t, s, d, small(3, 1, "192.0.2.1"))
-		_ = d.close()
-		s, d, _ = reopen(t, folder)
+		keep(t, s, small(3, 1, "192.0.2.1"))
+		shut(t, s)
+		s = reopen(t, folder)
 		if len(s.Versions()) != 2 {
 			t.Fatalf("cut at %d and written on: %v", end, s.Versions())
 		}
-		_ = d.close()
+		shut(t, s)
 	}
 }
 
 func TestABrokenFileIsSetAside(t *testing.T) {
 	for _, kind := range []string{"image.", "journal."} {
 		folder := t.TempDir()
-		s, d, _ := reopen(t, folder)
-		keep(t, s, d, small(1, 1, "192.0.2.1"))
-		compactNow(t, s, d)
-		keep(t, s, d, small(2, 1, "192.0.2.1"), small(3, 1, "192.0.2.1"))
-		keep(t, s, d, small(4, 1, "192.0.2.1"))
-		path := d.path(kind, d.number)
-		_ = d.close()
+		s := reopen(t, folder)
+		keep(t, s, small(1, 1, "192.0.2.1"))
+		compactNow(t, s)
+		keep(t, s, small(2, 1, "192.0.2.1"), small(3, 1, "192.0.2.1"))
+		keep(t, s, small(4, 1, "192.0.2.1"))
+		path := s.disk.path(kind, s.disk.number)
+		shut(t, s)
 		b, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -157,44 +158,20 @@ func TestABrokenFileIsSetAside(t *testing.T) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s, d, aside := reopen(t, folder)
-		if len(aside) != 1 || !strings.HasSuffix(aside[0], ".broken") {
-			t.Errorf("%s set aside: %v", kind, aside)
+		s = reopen(t, folder)
+		if len(s.aside) != 1 || !strings.HasSuffix(s.aside[0], ".broken") {
+			t.Errorf("%s set aside: %v", kind, s.aside)
 		}
 		if _, err := os.Stat(filepath.Join(folder, filepath.Base(path)+".broken")); err != nil {
 			t.Error(err)
 		}
-		keep(t, s, d, small(7, 1, "192.0.2.1"))
-		_ = d.close()
-		s, d, _ = reopen(t, folder)
+		keep(t, s, small(7, 1, "192.0.2.1"))
+		shut(t, s)
+		s = reopen(t, folder)
 		if s.Version("z7.test.") != 1 {
 			t.Errorf("%s: what was written after is lost: %v", kind, s.Versions())
 		}
-		_ = d.close()
-	}
-}
-
-func TestAnEpochReplacesWhatItBringsAndDropsTheRest(t *testing.T) {
-	folder := t.TempDir()
-	s, d, _ := reopen(t, folder)
-	keep(t, s, d, small(1, 9, "192.0.2.1"), small(2, 9, "192.0.2.1"))
-	epoch := "new"
-	for _, e := range []journalEntry{{Begin: &epoch}, {Changes: []ChangeSet{small(1, 1, "192.0.2.2")}}, {Sweep: true}} {
-		if err := errors.Join(d.note(e), d.again(t.Context(), e, s)); err != nil {
-			t.Fatal(err)
-		}
-		if e.Begin != nil && len(s.Versions()) != 2 {
-			t.Error("zones are gone before the new epoch brought any")
-		}
-	}
-	_ = d.close()
-	back, d, _ := reopen(t, folder)
-	defer func() { _ = d.close() }()
-	if d.epoch != epoch {
-		t.Errorf("epoch %q", d.epoch)
-	}
-	if v := back.Versions(); len(v) != 1 || v["z1.test."] != 1 {
-		t.Errorf("versions %v", v)
+		shut(t, s)
 	}
 }
 
@@ -240,7 +217,7 @@ func FuzzBlock(f *testing.F) {
 // BenchmarkRestart is the start from the disk with 10,000 zones.
 func BenchmarkRestart(b *testing.B) {
 	folder := b.TempDir()
-	s, d, _ := reopen(b, folder)
+	s := reopen(b, folder)
 	for i := range 100 {
 		var some []ChangeSet
 		for k := range 100 {
@@ -250,10 +227,9 @@ func BenchmarkRestart(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	compactNow(b, s, d)
-	_ = d.close()
+	compactNow(b, s)
+	shut(b, s)
 	for b.Loop() {
-		_, d, _ := reopen(b, folder)
-		_ = d.close()
+		shut(b, reopen(b, folder))
 	}
 }

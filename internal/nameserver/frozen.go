@@ -11,13 +11,16 @@ import (
 //
 //	version uint64, cuts uint32, wildcards uint32, records uint32
 //	apex: length uint8, wire name
+//	object: length uint8, text
 //	names and hashes, each: pages uint32, of each page length uint32 and octets
 func (img *image) frozen() []byte {
 	b := binary.LittleEndian.AppendUint64(make([]byte, 0, 64+img.names.octets()+img.hashes.octets()), img.version)
 	for _, n := range [...]int{img.cuts, img.wilds, img.records} {
 		b = binary.LittleEndian.AppendUint32(b, uint32(n))
 	}
-	b = append(append(b, byte(len(img.apex))), img.apex...)
+	for _, s := range [...]string{img.apex, img.object} {
+		b = append(append(b, byte(len(s))), s...)
+	}
 	for _, t := range [...]*tree{&img.names, &img.hashes} {
 		b = binary.LittleEndian.AppendUint32(b, uint32(len(t.pages)))
 		for _, p := range t.pages {
@@ -33,7 +36,7 @@ func (img *image) frozen() []byte {
 func thawed(b []byte) (*image, error) {
 	r := &reader{b: b}
 	img := &image{version: r.uint64(), cuts: int(r.uint32()), wilds: int(r.uint32()), records: int(r.uint32())}
-	img.apex = string(r.take(int(r.uint8())))
+	img.apex, img.object = string(r.take(int(r.uint8()))), string(r.take(int(r.uint8())))
 	name, n, err := rr.NameFromWire([]byte(img.apex))
 	if err != nil || n != len(img.apex) {
 		return nil, core.Errorf(core.Invalid, "an image has no name")

@@ -13,6 +13,7 @@ import (
 type image struct {
 	apex    string // wire form
 	labels  int    // of the apex
+	object  string // whose versions they are
 	version uint64
 	serial  uint32
 	names   tree // by key
@@ -43,7 +44,7 @@ const maxRounds = 500
 // next returns the image after a change set.
 func (img *image) next(c ChangeSet) (*image, error) {
 	if img == nil || c.Full {
-		img = &image{apex: string(c.Zone.Wire()), labels: c.Zone.Labels()}
+		img = &image{apex: string(c.Zone.Wire()), labels: c.Zone.Labels(), object: c.Object}
 	}
 	e := &imageEdit{image: *img, zone: c.Zone}
 	e.version = c.Version

@@ -2,6 +2,7 @@ package nameserver
 
 import (
 	"context"
+	"time"
 
 	"hostward/internal/core"
 	"hostward/internal/rr"
@@ -14,7 +15,7 @@ import (
 func (s *Server) Sets(ctx context.Context, zone rr.Name) (sets []rr.RRset, version uint64, err error) {
 	slot := s.zones.Load().getString(string(zone.Wire()))
 	if slot == nil {
-		return nil, 0, core.Errorf(core.NotFound, "the zone %s is not served", zone)
+		return nil, 0, notServed(zone)
 	}
 	img := slot.image.Load()
 	for _, t := range [...]struct {
@@ -33,13 +34,27 @@ func (s *Server) Sets(ctx context.Context, zone rr.Name) (sets []rr.RRset, versi
 	return sets, img.version, nil
 }
 
-// Standing returns the status of one zone; false: it is not served.
-func (s *Server) Standing(zone rr.Name) (ZoneStatus, bool) {
+// Standing implements Feed.
+func (s *Server) Standing(_ context.Context, zone rr.Name) (ZoneStatus, error) {
 	slot := s.zones.Load().getString(string(zone.Wire()))
 	if slot == nil {
-		return ZoneStatus{}, false
+		return ZoneStatus{}, notServed(zone)
 	}
-	return slot.image.Load().status(zone), true
+	return slot.image.Load().status(zone), nil
+}
+
+func notServed(zone rr.Name) error {
+	return core.Errorf(core.NotFound, "the zone %s is not served", zone)
+}
+
+// Expiring implements Feed.
+func (s *Server) Expiring(_ context.Context, before time.Time) (out []ZoneStatus, _ error) {
+	for status := range s.Status() {
+		if !status.Expires.IsZero() && status.Expires.Before(before) {
+			out = append(out, status)
+		}
+	}
+	return out, nil
 }
 
 // ownerOf is the wire name that a key of names stands for.

@@ -63,7 +63,7 @@ func TestWhatIsServedCanBeReadBack(t *testing.T) {
 	if d := cmp.Diff(sorted(z.Sets), sorted(got)); d != "" {
 		t.Errorf("(-fed +read)\n%s", d)
 	}
-	if st, ok := s.Standing(zone); !ok || st.Version != 3 || st.Serial != 7 || st.Expires.IsZero() {
+	if st, err := s.Standing(t.Context(), zone); err != nil || st.Version != 3 || st.Serial != 7 || st.Expires.IsZero() {
 		t.Errorf("its standing is %+v", st)
 	}
 }

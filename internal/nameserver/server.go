@@ -23,6 +23,7 @@ type Server struct {
 	zones atomic.Pointer[table[*slot]]
 
 	feed sync.Mutex // one Apply at a time
+	disk *disk      // nil: what is served lives as long as the process
 
 	mu       sync.Mutex
 	udp      []*net.UDPConn
@@ -37,7 +38,12 @@ type Server struct {
 	limiter atomic.Pointer[limiter]
 	refused atomic.Uint64
 	running sync.WaitGroup
+	aside   []string
 }
+
+// Aside returns the files of the folder that were broken and are kept under
+// another name; what they held is fed again.
+func (s *Server) Aside() []string { return s.aside }
 
 // slot is where the image of a zone hangs; a change of the zone replaces the
 // image and leaves the table of zones alone.
@@ -54,6 +60,11 @@ func New(cfg Config) (*Server, error) {
 	s.zones.Store(newTable[*slot]())
 	s.limiter.Store(newLimiter(cfg.Limit))
 	s.SetSecrets(cfg.Secrets...)
+	if cfg.Folder != "" {
+		if s.disk, s.aside, err = openDisk(s, cfg.Folder); err != nil {
+			return nil, fmt.Errorf("nameserver: reading what was served: %w", err)
+		}
+	}
 	for _, at := range cfg.Listen {
 		if err := s.listen(at); err != nil {
 			return nil, errors.Join(fmt.Errorf("nameserver: listening on %s: %w", at, err), s.close())
@@ -134,14 +145,23 @@ func (s *Server) Addrs() []netip.AddrPort {
 }
 
 // Apply brings in change sets, in order. When it returns without error, every
-// query from then on is answered from them. They go live all or none: an
-// error means that nothing was changed. A change set whose version is not
-// above the zone's is left out, so that a stream may be replayed from an
-// earlier point; one that is not Full needs the zone to be there.
+// query from then on is answered from them, and they are on disk if the server
+// has one. They go live all or none: an error means that nothing was changed.
+//
+// One that brings the version that is served already, of the same object, is left
+// out. One that is Full replaces whatever is served under its name, be it newer or
+// another object's. A difference needs the version it goes on from to be served,
+// or is core.Conflict. A drop of what is another object's by now is left out.
 func (s *Server) Apply(ctx context.Context, changes []ChangeSet) error {
 	s.feed.Lock()
 	defer s.feed.Unlock()
-	return s.apply(ctx, changes, func() error { return nil })
+	if s.disk == nil {
+		return s.apply(ctx, changes, func() error { return nil })
+	}
+	if err := s.apply(ctx, changes, func() error { return s.disk.note(changes) }); err != nil {
+		return err
+	}
+	return s.disk.compact(s, false)
 }
 
 // apply publishes once the changes are known to be right and durable has noted
@@ -163,31 +183,6 @@ func (s *Server) apply(ctx context.Context, changes []ChangeSet, durable func() 
 	return nil
 }
 
-// forgetVersions begins a new epoch of whoever feeds: what is served is served
-// on, and any version replaces it.
-func (s *Server) forgetVersions() {
-	s.feed.Lock()
-	defer s.feed.Unlock()
-	for _, slot := range s.zones.Load().all {
-		img := *slot.image.Load()
-		img.version = 0
-		slot.image.Store(&img)
-	}
-}
-
-// sweep drops the zones that the new epoch did not bring.
-func (s *Server) sweep() {
-	s.feed.Lock()
-	defer s.feed.Unlock()
-	e := s.zones.Load().edit()
-	for key, slot := range s.zones.Load().all {
-		if slot.image.Load().version == 0 {
-			e.remove(key)
-		}
-	}
-	s.zones.Store(e.done())
-}
-
 // plan collects the new images; nil stands for a zone to be dropped.
 type plan struct {
 	zones  *table[*slot]
@@ -199,17 +194,25 @@ func (p *plan) add(c ChangeSet) error {
 	if err != nil {
 		return err
 	}
+	if len(c.Object) > 200 {
+		return core.Errorf(core.Invalid, "the object's name has %d octets: at most 200 are accepted", len(c.Object))
+	}
 	c.Zone = zone
 	key := string(zone.Wire())
 	now := p.current(key)
+	same := now != nil && now.object == c.Object
 	switch {
-	case now != nil && c.Version <= now.version:
-		return nil
 	case c.Drop:
-		p.images[key] = nil
+		if same {
+			p.images[key] = nil
+		}
 		return nil
-	case now == nil && !c.Full:
+	case same && (c.Version == now.version || !c.Full && c.From == 0 && c.Version < now.version):
+		return nil
+	case !same && !c.Full:
 		return core.Errorf(core.Conflict, "the zone is not served yet: its first change set must be full")
+	case !c.Full && c.From != 0 && c.From != now.version:
+		return core.Errorf(core.Conflict, "version %d is served, and this is a difference from %d", now.version, c.From)
 	}
 	img, err := now.next(c)
 	if err == nil {
@@ -253,18 +256,22 @@ func (p *plan) publish(zones *atomic.Pointer[table[*slot]]) {
 	}
 }
 
-// Versions returns the version each zone is served in, for whoever feeds the
-// server to know where to go on.
-func (s *Server) Versions() map[rr.Name]uint64 {
+// Held returns what is served of each zone, for whoever feeds the server to know
+// where to go on.
+func (s *Server) Held(context.Context) (map[rr.Name]Held, error) {
 	zones := s.zones.Load()
-	out := make(map[rr.Name]uint64, zones.n)
+	out := make(map[rr.Name]Held, zones.n)
 	for key, slot := range zones.all {
 		if name, _, err := rr.NameFromWire([]byte(key)); err == nil {
-			out[name] = slot.image.Load().version
+			img := slot.image.Load()
+			out[name] = Held{img.object, img.version}
 		}
 	}
-	return out
+	return out, nil
 }
+
+// Counted implements Feed.
+func (s *Server) Counted(context.Context) (Stats, error) { return s.Stats(), nil }
 
 // Stats returns what was counted so far.
 func (s *Server) Stats() Stats {
@@ -364,6 +371,9 @@ func (s *Server) close() error {
 	}
 	for c := range s.open {
 		_ = c.Close() // the asker sees the end either way
+	}
+	if s.disk != nil {
+		errs = append(errs, s.disk.close())
 	}
 	return errors.Join(errs...)
 }

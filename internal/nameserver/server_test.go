@@ -426,6 +426,40 @@ func TestVersionsOnlyGrow(t *testing.T) {
 	}
 }
 
+func TestAZoneIsReplacedByAnotherOneOrAnEarlierOneOnlyWhole(t *testing.T) {
+	s := run(t, nameserver.Config{})
+	soa := rr.RRset{Name: "z.test.", Type: "SOA", TTL: 60, Data: []string{"ns. h. 1 2 3 4 5"}}
+	whole := func(object string, version uint64) nameserver.ChangeSet {
+		return nameserver.ChangeSet{Zone: "z.test.", Object: object, Version: version, Full: true, Set: []rr.RRset{soa}}
+	}
+	part := func(object string, from, to uint64) nameserver.ChangeSet {
+		return nameserver.ChangeSet{Zone: "z.test.", Object: object, From: from, Version: to, Set: []rr.RRset{{Name: "www.z.test.", Type: "A", TTL: 1, Data: []string{"192.0.2.1"}}}}
+	}
+	for _, step := range []struct {
+		what    string
+		change  nameserver.ChangeSet
+		refused bool
+		want    nameserver.Held
+	}{
+		{"the first", whole("a", 7), false, nameserver.Held{Object: "a", Version: 7}},
+		{"its difference", part("a", 7, 9), false, nameserver.Held{Object: "a", Version: 9}},
+		{"the same again", part("a", 7, 9), false, nameserver.Held{Object: "a", Version: 9}},
+		{"a difference from another version", part("a", 8, 10), true, nameserver.Held{Object: "a", Version: 9}},
+		{"a database that went back", whole("a", 3), false, nameserver.Held{Object: "a", Version: 3}},
+		{"another zone's difference", part("b", 3, 4), true, nameserver.Held{Object: "a", Version: 3}},
+		{"another zone", whole("b", 1), false, nameserver.Held{Object: "b", Version: 1}},
+		{"a drop that comes late", nameserver.ChangeSet{Zone: "z.test.", Object: "a", Version: 8, Drop: true}, false, nameserver.Held{Object: "b", Version: 1}},
+		{"its own drop", nameserver.ChangeSet{Zone: "z.test.", Object: "b", Version: 2, Drop: true}, false, nameserver.Held{}},
+		{"a difference of what is gone", part("b", 1, 2), true, nameserver.Held{}},
+	} {
+		err := s.Apply(t.Context(), []nameserver.ChangeSet{step.change})
+		held, _ := s.Held(t.Context())
+		if (core.CodeOf(err) == core.Conflict) != step.refused || held["z.test."] != step.want {
+			t.Errorf("%s: %v, and %+v is served, want %+v", step.what, err, held["z.test."], step.want)
+		}
+	}
+}
+
 func TestADroppedZoneIsRefused(t *testing.T) {
 	s := run(t, nameserver.Config{})
 	load(t, s, zone(t, corners), zone(t, second))

@@ -34,6 +34,7 @@ type Stats struct {
 // ZoneStatus says what is served of one zone.
 type ZoneStatus struct {
 	Zone    rr.Name `json:"zone"`
+	Object  string  `json:"object,omitempty"`
 	Version uint64  `json:"version"`
 	Serial  uint32  `json:"serial"`
 	Records int     `json:"records"` // signatures included
@@ -55,7 +56,7 @@ func (s *Server) Status() iter.Seq[ZoneStatus] {
 }
 
 func (img *image) status(name rr.Name) ZoneStatus {
-	out := ZoneStatus{Zone: name, Version: img.version, Serial: img.serial, Records: img.records, Octets: img.names.octets() + img.hashes.octets()}
+	out := ZoneStatus{Zone: name, Object: img.object, Version: img.version, Serial: img.serial, Records: img.records, Octets: img.names.octets() + img.hashes.octets()}
 	if img.soonest != noExpiry {
 		out.Expires = time.Unix(int64(img.soonest), 0).UTC()
 	}

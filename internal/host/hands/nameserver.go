@@ -14,16 +14,17 @@ import (
 	"hostward/internal/rr"
 )
 
-// Nameserver are the hands and eyes for an authoritative server. The server
-// knows zones by name and refuses to go back; here a name belongs to one
-// object, so that a zone that was deleted and made anew, or a database that
-// was restored to an earlier day, replaces what is served.
+// kind is the kind of the objects that a nameserver holds.
+const kind = "zone"
+
+// Nameserver are the hands and eyes for an authoritative server. It knows zones by
+// name and says whose they are; here one asks by the object. What is remembered is
+// only where to look: the server is asked each time.
 type Nameserver struct {
-	server *nameserver.Server
+	server nameserver.Feed
 
 	mu    sync.Mutex
-	names map[core.Ref]rr.Name
-	holds map[rr.Name]core.Ref
+	names map[core.Ref]rr.Name // nil: not asked yet
 }
 
 var (
@@ -32,16 +33,12 @@ var (
 )
 
 // NewNameserver takes a server that nobody else feeds.
-func NewNameserver(s *nameserver.Server) *Nameserver {
-	return &Nameserver{server: s, names: map[core.Ref]rr.Name{}, holds: map[rr.Name]core.Ref{}}
-}
+func NewNameserver(s nameserver.Feed) *Nameserver { return &Nameserver{server: s} }
 
 // Do brings the steps into effect: when it returns, every new query is
 // answered from them. A step that the server refuses does not hold up the
 // others; its error is among those returned.
 func (n *Nameserver) Do(ctx context.Context, steps []host.Step) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	if err := n.apply(ctx, steps); err == nil || len(steps) == 1 {
 		return err
 	}
@@ -52,106 +49,99 @@ func (n *Nameserver) Do(ctx context.Context, steps []host.Step) error {
 	return errors.Join(errs...)
 }
 
-// apply feeds the steps in one go and, once they are in effect, remembers
-// whose the names are.
+// apply feeds the steps in one go.
 func (n *Nameserver) apply(ctx context.Context, steps []host.Step) error {
 	var feed []nameserver.ChangeSet
-	var then []func()
-	took := map[rr.Name]core.Ref{} // by steps of this call
 	for _, step := range steps {
-		sets, done, err := n.translate(step, took)
+		change, err := n.translate(ctx, step)
 		if err != nil {
 			return err
 		}
-		feed, then = append(feed, sets...), append(then, done)
+		if change.Zone != "" {
+			feed = append(feed, change)
+		}
+	}
+	if len(feed) == 0 {
+		return nil
 	}
 	if err := n.server.Apply(ctx, feed); err != nil {
 		return err
 	}
-	for _, done := range then {
-		done()
-	}
+	n.remember(feed)
 	return nil
 }
 
-func (n *Nameserver) translate(step host.Step, took map[rr.Name]core.Ref) ([]nameserver.ChangeSet, func(), error) {
+func (n *Nameserver) remember(feed []nameserver.ChangeSet) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.names == nil {
+		return
+	}
+	for _, c := range feed {
+		if !c.Drop {
+			n.names[core.Ref{Kind: kind, ID: c.Object}] = c.Zone
+		}
+	}
+}
+
+func (n *Nameserver) translate(ctx context.Context, step host.Step) (nameserver.ChangeSet, error) {
 	switch s := step.(type) {
 	case host.SetZone:
-		took[s.Name] = s.Zone
-		return n.set(s), func() { n.keep(s.Zone, s.Name) }, nil
+		return nameserver.ChangeSet{Zone: s.Name, Object: s.Zone.ID, Version: s.Version, From: s.From, Full: s.Full, Set: s.Set}, nil
 	case host.DropZone:
-		name := n.names[s.Zone]
-		done := func() { n.forget(s.Zone) }
-		if holder, again := took[name]; name == "" || n.holds[name] != s.Zone || again && holder != s.Zone {
-			return nil, done, nil // its name is not served, or is another's by now
-		}
-		return []nameserver.ChangeSet{n.drop(name)}, done, nil
+		name, err := n.name(ctx, s.Zone) // that of the step may be forgotten
+		return nameserver.ChangeSet{Zone: name, Object: s.Zone.ID, Version: s.Version, Drop: true}, err
 	}
-	return nil, nil, fmt.Errorf("%T is no step for a nameserver", step)
+	return nameserver.ChangeSet{}, fmt.Errorf("%T is no step for a nameserver", step)
 }
 
-// set clears the way for a whole zone whose version would not be above that
-// of what is served under its name.
-func (n *Nameserver) set(s host.SetZone) []nameserver.ChangeSet {
-	change := nameserver.ChangeSet{Zone: s.Name, Version: s.Version, Full: s.Full, Set: s.Set}
-	served := n.server.Version(s.Name)
-	another := n.holds[s.Name] != s.Zone
-	if s.Full && served > 0 && (another || served > s.Version) {
-		return []nameserver.ChangeSet{n.drop(s.Name), change}
-	}
-	return []nameserver.ChangeSet{change}
-}
-
-func (n *Nameserver) drop(name rr.Name) nameserver.ChangeSet {
-	return nameserver.ChangeSet{Zone: name, Version: n.server.Version(name) + 1, Drop: true}
-}
-
-func (n *Nameserver) keep(object core.Ref, name rr.Name) {
-	if before, ok := n.holds[name]; ok && before != object {
-		delete(n.names, before)
-	}
-	n.names[object], n.holds[name] = name, object
-}
-
-func (n *Nameserver) forget(object core.Ref) {
-	if name := n.names[object]; n.holds[name] == object {
-		delete(n.holds, name)
-	}
-	delete(n.names, object)
-}
-
-// Version asks the server which version of a zone it answers with.
-func (n *Nameserver) Version(_ context.Context, object core.Ref) (uint64, error) {
+// name returns under which name an object is, or was, served; "": none is known.
+func (n *Nameserver) name(ctx context.Context, object core.Ref) (rr.Name, error) {
 	n.mu.Lock()
-	name, ok := n.names[object]
+	known := n.names != nil
+	name := n.names[object]
 	n.mu.Unlock()
-	if !ok {
-		return 0, nil
+	if known {
+		return name, nil
 	}
-	return n.server.Version(name), nil
+	if _, err := n.Versions(ctx); err != nil {
+		return "", err
+	}
+	return n.name(ctx, object)
 }
 
 // Standing asks the server what it has of a zone; the zero value: nothing.
-func (n *Nameserver) Standing(object core.Ref) nameserver.ZoneStatus {
-	n.mu.Lock()
-	name, ok := n.names[object]
-	n.mu.Unlock()
-	if !ok {
-		return nameserver.ZoneStatus{}
+func (n *Nameserver) Standing(ctx context.Context, object core.Ref) (nameserver.ZoneStatus, error) {
+	name, err := n.name(ctx, object)
+	if err != nil || name == "" {
+		return nameserver.ZoneStatus{}, err
 	}
-	s, _ := n.server.Standing(name)
-	return s
+	s, err := n.server.Standing(ctx, name)
+	if s.Object != object.ID {
+		s = nameserver.ZoneStatus{}
+	}
+	return s, core.UnlessNotFound(err)
 }
 
-// Objects returns the zones that are served.
-func (n *Nameserver) Objects(context.Context) ([]core.Ref, error) {
+// Version implements host.Eyes.
+func (n *Nameserver) Version(ctx context.Context, object core.Ref) (uint64, error) {
+	s, err := n.Standing(ctx, object)
+	return s.Version, err
+}
+
+// Versions implements host.Eyes.
+func (n *Nameserver) Versions(ctx context.Context) (map[core.Ref]uint64, error) {
+	held, err := n.server.Held(ctx)
+	if err != nil {
+		return nil, err
+	}
+	versions, names := make(map[core.Ref]uint64, len(held)), make(map[core.Ref]rr.Name, len(held))
+	for name, h := range held {
+		object := core.Ref{Kind: kind, ID: h.Object}
+		versions[object], names[object] = h.Version, name
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	out := make([]core.Ref, 0, len(n.names))
-	for object, name := range n.names {
-		if n.server.Version(name) > 0 {
-			out = append(out, object)
-		}
-	}
-	return out, nil
+	n.names = names
+	return versions, nil
 }

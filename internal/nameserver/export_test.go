@@ -9,3 +9,13 @@ func (s *Server) Version(zone rr.Name) uint64 {
 	}
 	return 0
 }
+
+// Versions returns that of every zone.
+func (s *Server) Versions() map[rr.Name]uint64 {
+	out := map[rr.Name]uint64{}
+	held, _ := s.Held(nil)
+	for name, h := range held {
+		out[name] = h.Version
+	}
+	return out
+}
