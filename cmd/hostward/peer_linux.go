@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -19,25 +20,43 @@ import (
 // so (SO_PEERCRED), nothing the caller sends does. The log-in user behind sudo
 // is part of the name (SPEC 0).
 func peer(c *net.UnixConn) (act.Actor, error) {
-	raw, err := c.SyscallConn()
+	cred, err := credentials(c)
 	if err != nil {
 		return act.Actor{}, err
-	}
-	var cred *unix.Ucred
-	var credErr error
-	if err := raw.Control(func(fd uintptr) {
-		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	}); err != nil {
-		return act.Actor{}, err
-	}
-	if credErr != nil {
-		return act.Actor{}, credErr
 	}
 	if !admitted(cred.Uid) {
 		return act.Actor{}, core.Errorf(core.Denied, "only root and the group %s may use the local socket", adminGroup)
 	}
 	return act.Actor{Kind: "os", ID: fmt.Sprintf("uid:%d", cred.Uid), Name: osName(cred), Role: act.Primary,
 		Tenant: core.Provider, Door: "cli"}, nil
+}
+
+func credentials(c *net.UnixConn) (cred *unix.Ucred, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var credErr error
+	err = raw.Control(func(fd uintptr) {
+		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	return cred, errors.Join(err, credErr)
+}
+
+// feeder refuses who is neither root nor this user nor in the group, his own first
+// group.
+func feeder(c *net.UnixConn, group string) error {
+	cred, err := credentials(c)
+	if err != nil {
+		return err
+	}
+	if cred.Uid == 0 || cred.Uid == uint32(os.Getuid()) {
+		return nil
+	}
+	if g, err := user.LookupGroup(group); err == nil && g.Gid == strconv.Itoa(int(cred.Gid)) {
+		return nil
+	}
+	return core.Errorf(core.Denied, "user %d may not feed this nameserver", cred.Uid)
 }
 
 func admitted(uid uint32) bool {

@@ -29,7 +29,7 @@ import (
 // options are the flags of serve; empty ones take the defaults of SPEC 0.
 type options struct {
 	data, config, database, origin string
-	listen, dns                    string
+	listen, dns, nameserver        string
 	private                        bool
 }
 
@@ -95,6 +95,7 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&o.database, "database", "", "postgres://… instead of SQLite in the data folder; a second server on it stands by")
 	f.StringVar(&o.listen, "listen", "", "address of the panel and REST (:8443; not root: 127.0.0.1:8443)")
 	f.StringVar(&o.dns, "dns", "", "address of the nameserver (:53; not root: 127.0.0.1:5300), or off")
+	f.StringVar(&o.nameserver, "nameserver", "", "socket of a nameserver that runs as its own process (hostward nameserver); --dns is not used then")
 	f.StringVar(&o.origin, "origin", "", "name of the log for the world, such as panel.example.org/log; fixed at the first start")
 	f.BoolVar(&o.private, "allow-private-witnesses", false, "let witnesses have private and local addresses")
 	return c
@@ -111,7 +112,9 @@ func serve(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	if o.dns != "off" {
+	if o.nameserver != "" {
+		c.Nameserver, o.dns = o.nameserver, "by "+o.nameserver
+	} else if o.dns != "off" {
 		if c.DNS, err = address(o.dns); err != nil {
 			return fmt.Errorf("--dns: %w", err)
 		}

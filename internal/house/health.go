@@ -101,10 +101,12 @@ func (h *House) metrics(r *http.Request, version string) string {
 		}
 		fmt.Fprintf(&b, "hostward_control_in_force{control=%q} %d\n", name, inForce)
 	}
-	s := h.Answers.Stats()
-	gauge("hostward_dns_zones", "Zones that the nameserver answers for.", s.Zones)
-	for code, n := range s.Rcodes {
-		fmt.Fprintf(&b, "hostward_dns_answers_total{rcode=%q} %d\n", fmt.Sprint(code), n)
+	if s, err := h.Answers.Counted(r.Context()); err == nil {
+		gauge("hostward_dns_zones", "Zones that the nameserver answers for.", s.Zones)
+		gauge("hostward_dns_zones_expired", "Zones with a signature that has expired.", s.ExpiredZones)
+		for code, n := range s.Rcodes {
+			fmt.Fprintf(&b, "hostward_dns_answers_total{rcode=%q} %d\n", fmt.Sprint(code), n)
+		}
 	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

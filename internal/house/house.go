@@ -35,6 +35,9 @@ type Config struct {
 	Database  string          // "postgres://…"; default: SQLite in the data folder
 	Origin    string          // name of the log for the world; default: made at the first start
 	DNS       netip.AddrPort  // where the nameserver answers; zero: nowhere
+	// Nameserver is the socket of a nameserver that runs as its own process (SPEC
+	// D3). Default: it is a part of this one, and DNS says where.
+	Nameserver string
 	Witnesses []WitnessConfig // who cosigns checkpoints
 	Private   bool            // witnesses may have private addresses (SPEC A10)
 	Clock     core.Clock
@@ -68,7 +71,8 @@ type House struct {
 	Keeper   keeper.Keeper
 	Sealer   *ledger.Sealer
 	Engine   *control.Engine
-	Answers  *nameserver.Server
+	Answers  nameserver.Feed
+	DNSHere  *nameserver.Server // nil where it is another process
 
 	heads       *ledger.Heads
 	headsMu     sync.Mutex
@@ -358,15 +362,23 @@ func (h *House) panics(what string, f func()) (caught bool) {
 }
 
 func (h *House) startDNS() (err error) {
-	var c nameserver.Config
+	if h.Nameserver != "" {
+		h.Answers = nameserver.Dial(h.Nameserver)
+		return nil
+	}
+	c := nameserver.Config{Folder: filepath.Join(h.Data, "dns")}
 	if h.DNS.IsValid() {
 		c.Listen = []netip.AddrPort{h.DNS}
 	}
-	if h.Answers, err = nameserver.New(c); err != nil {
+	if h.DNSHere, err = nameserver.New(c); err != nil {
 		return fmt.Errorf("opening the nameserver on %s: %w", h.DNS, err)
 	}
+	h.Answers = h.DNSHere
+	for _, file := range h.DNSHere.Aside() {
+		h.Log.Warn("a file of the nameserver was broken and is set aside; its zones are fed again", "file", file)
+	}
 	h.running.Go(func() {
-		if err := h.Answers.Serve(); err != nil {
+		if err := h.DNSHere.Serve(); err != nil {
 			h.Log.Error("the nameserver ended", "error", err)
 		}
 	})
@@ -401,9 +413,9 @@ func (h *House) close() error {
 	if h.stop != nil {
 		h.stop()
 	}
-	if h.Answers != nil {
+	if h.DNSHere != nil {
 		soon, cancel := context.WithTimeout(context.Background(), 3*time.Second)
-		faults = append(faults, h.Answers.Shutdown(soon))
+		faults = append(faults, h.DNSHere.Shutdown(soon))
 		cancel()
 	}
 	h.running.Wait()

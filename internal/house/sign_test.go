@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -123,7 +124,7 @@ func (h *hosting) asks(anchor string) {
 	if err := os.WriteFile(file, []byte(`trust-anchors { "signed.example." static-key `+anchor+"; };\n"), 0o600); err != nil {
 		h.Fatal(err)
 	}
-	at := h.Answers.Addrs()[0]
+	at := h.DNSHere.Addrs()[0]
 	for question, want := range map[string]string{
 		"www A": "fully validated", "www AAAA": "negative response, fully validated", "nothing A": "negative response, fully validated",
 		"x.wild TXT": "fully validated", "empty A": "negative response, fully validated", "@ SOA": "fully validated", "a.sub A": "",
@@ -182,6 +183,29 @@ func beyondTheSOA(a, b []rr.RRset) string {
 		return out
 	}
 	return cmp.Diff(lines(a), lines(b))
+}
+
+func TestARestartSignsNothingAnew(t *testing.T) {
+	h := newHosting(t)
+	h.must("zone.sign", map[string]any{"zone": h.zone})
+	before := h.served(h.version())
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h.open()
+	if after := h.served(h.version()); !reflect.DeepEqual(before, after) {
+		t.Errorf("after a restart something else is served (-before +after):\n%s", cmp.Diff(before, after))
+	}
+	h.must("zone.record.add", map[string]any{"zone": h.zone, "name": "new", "type": "A", "data": "192.0.2.81"})
+	h.validates()
+	if err := os.RemoveAll(filepath.Join(h.dir, "dns")); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h.open()
+	h.validates()
 }
 
 func TestAFailingKeeperLeavesServedWhatWasServed(t *testing.T) {
