@@ -18,6 +18,7 @@ import (
 
 	"hostward/internal/core"
 	"hostward/internal/face/cli"
+	"hostward/internal/file"
 	"hostward/internal/nameserver"
 )
 
@@ -54,6 +55,14 @@ func (o *answering) run(ctx context.Context) error {
 	// What is served lives long and changes little: a tight heap costs little.
 	debug.SetGCPercent(25)
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if err := os.MkdirAll(o.folder, 0o700); err != nil {
+		return err
+	}
+	lock, err := file.Lock(filepath.Join(o.folder, "lock"))
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	c := nameserver.Config{Folder: o.folder}
 	for _, text := range o.listen {
 		at, err := address(text)
@@ -67,8 +76,8 @@ func (o *answering) run(ctx context.Context) error {
 		return err
 	}
 	debug.FreeOSMemory()
-	for _, file := range s.Aside() {
-		log.Warn("a file was broken and is set aside; its zones are fed again", "file", file)
+	for _, path := range s.Aside() {
+		log.Warn("a file was broken and is set aside; its zones are fed again", "file", path)
 	}
 	l, err := listenAlone(o.socket)
 	if err != nil {
