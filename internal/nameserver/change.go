@@ -21,6 +21,14 @@ type Feed interface {
 	Expiring(ctx context.Context, before time.Time) ([]ZoneStatus, error)
 	// Sets returns every RRset that is served of a zone; see Server.Sets.
 	Sets(ctx context.Context, zone rr.Name) (sets []rr.RRset, version uint64, err error)
+	// Configure replaces the settings.
+	Configure(ctx context.Context, to Settings) error
+	// Asked waits until somebody outside wants something of the feeder; Answered
+	// gives the answer.
+	Asked(ctx context.Context) (Asked, error)
+	Answered(ctx context.Context, id uint64, message []byte) error
+	// Told returns what became of telling others of new versions.
+	Told(ctx context.Context) ([]Telling, error)
 	// Counted returns what was counted since the server started.
 	Counted(ctx context.Context) (Stats, error)
 }

@@ -72,6 +72,37 @@ func (c *Client) Counted(ctx context.Context) (out Stats, err error) {
 	return out, c.call(ctx, http.MethodGet, pathStats, nil, nil, &out)
 }
 
+// Configure implements Feed.
+func (c *Client) Configure(ctx context.Context, to Settings) error {
+	b, err := json.Marshal(to)
+	if err != nil {
+		return fmt.Errorf("writing settings: %w", err)
+	}
+	return c.call(ctx, http.MethodPost, pathSettings, nil, b, &struct{}{})
+}
+
+// Asked implements Feed.
+func (c *Client) Asked(ctx context.Context) (out Asked, err error) {
+	for err == nil && out.ID == 0 { // the other end lets go now and then
+		err = c.call(ctx, http.MethodGet, pathAsked, nil, nil, &out)
+	}
+	return out, err
+}
+
+// Answered implements Feed.
+func (c *Client) Answered(ctx context.Context, id uint64, message []byte) error {
+	b, err := json.Marshal(answered{id, message})
+	if err != nil {
+		return fmt.Errorf("writing an answer: %w", err)
+	}
+	return c.call(ctx, http.MethodPost, pathAnswered, nil, b, &struct{}{})
+}
+
+// Told implements Feed.
+func (c *Client) Told(ctx context.Context) (out []Telling, err error) {
+	return out, c.call(ctx, http.MethodGet, pathTold, nil, nil, &out)
+}
+
 // Close frees the connections.
 func (c *Client) Close() error {
 	c.http.CloseIdleConnections()

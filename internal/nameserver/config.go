@@ -14,7 +14,8 @@ type Config struct {
 	// Folder keeps what is served, so that the server comes back with it (see disk).
 	// Empty: nothing is kept. Only one server may have it open.
 	Folder string
-	// Listen has the addresses, for UDP and TCP alike. Port 0 takes a free one.
+	// Listen has the addresses, for UDP and TCP alike. Port 0 takes a free one, and
+	// [::] is all addresses of both families.
 	Listen []netip.AddrPort
 	// Sockets is how many UDP sockets share each address, where the system
 	// can do that. 0 means one for each core the program may use.

@@ -25,6 +25,7 @@ type image struct {
 	salt    string // of the NSEC3 chain in use
 	rounds  int    // its iterations
 	soonest uint32 // when the first signature expires, noExpiry if there is none
+	past    past   // what led here
 }
 
 // denial says how a zone proves that something is not there.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"hostward/internal/core"
@@ -39,6 +40,12 @@ type Server struct {
 	refused atomic.Uint64
 	running sync.WaitGroup
 	aside   []string
+
+	settings    atomic.Pointer[Settings]
+	asks        *asks
+	sending     atomic.Int64  // transfers under way
+	transferred atomic.Uint64 // zones that were sent
+	notifier    *notifier
 }
 
 // Aside returns the files of the folder that were broken and are kept under
@@ -60,13 +67,19 @@ func New(cfg Config) (*Server, error) {
 	s.zones.Store(newTable[*slot]())
 	s.limiter.Store(newLimiter(cfg.Limit))
 	s.SetSecrets(cfg.Secrets...)
+	s.asks, s.notifier = newAsks(), newNotifier(s)
+	settings, err := readSettings(cfg.Folder)
+	if err != nil {
+		return nil, fmt.Errorf("nameserver: reading the settings: %w", err)
+	}
+	s.settings.Store(settings)
 	if cfg.Folder != "" {
 		if s.disk, s.aside, err = openDisk(s, cfg.Folder); err != nil {
 			return nil, fmt.Errorf("nameserver: reading what was served: %w", err)
 		}
 	}
 	for _, at := range cfg.Listen {
-		if err := s.listen(at); err != nil {
+		if err := s.listenAll(at); err != nil {
 			return nil, errors.Join(fmt.Errorf("nameserver: listening on %s: %w", at, err), s.close())
 		}
 	}
@@ -78,6 +91,23 @@ func New(cfg Config) (*Server, error) {
 		s.tls = append(s.tls, l)
 	}
 	return s, nil
+}
+
+// listenAll takes an address; [::] stands for all addresses of both families, each
+// with sockets of its own. A machine may be without IPv6.
+func (s *Server) listenAll(at netip.AddrPort) error {
+	if at.Addr() != netip.IPv6Unspecified() {
+		return s.listen(at)
+	}
+	if err := s.listen(netip.AddrPortFrom(netip.IPv4Unspecified(), at.Port())); err != nil {
+		return err
+	}
+	port := s.tcp[len(s.tcp)-1].Addr().(*net.TCPAddr).AddrPort().Port()
+	err := s.listen(netip.AddrPortFrom(at.Addr(), port))
+	if errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return nil
+	}
+	return err
 }
 
 // listen takes an address for TCP, and then the same port for UDP.
@@ -180,6 +210,7 @@ func (s *Server) apply(ctx context.Context, changes []ChangeSet, durable func() 
 		return err
 	}
 	p.publish(&s.zones)
+	s.notifier.changed(p.images)
 	return nil
 }
 
@@ -215,10 +246,18 @@ func (p *plan) add(c ChangeSet) error {
 		return core.Errorf(core.Conflict, "version %d is served, and this is a difference from %d", now.version, c.From)
 	}
 	img, err := now.next(c)
-	if err == nil {
-		p.images[key] = img
+	if err != nil {
+		return err
 	}
-	return err
+	if !c.Full {
+		did, err := step(now, img, c)
+		if err != nil {
+			return err
+		}
+		img.past = now.past.and(did)
+	}
+	p.images[key] = img
+	return nil
 }
 
 func (p *plan) current(key string) *image {
@@ -298,6 +337,7 @@ func (s *Server) Serve() error {
 		return nil
 	}
 	errs := make(chan error, len(s.udp)+len(s.tcp)+len(s.tls))
+	s.running.Go(s.notifier.run)
 	for _, c := range s.udp {
 		r := s.responder()
 		s.running.Go(func() { errs <- s.serveUDP(c, r) })
@@ -362,6 +402,7 @@ func (s *Server) close() error {
 		return nil
 	}
 	s.closed = true
+	s.notifier.stop()
 	var errs []error
 	for _, c := range s.udp {
 		errs = append(errs, c.Close())

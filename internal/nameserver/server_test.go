@@ -270,8 +270,8 @@ func TestWhatIsNotServedIsRefusedWithTheRightCode(t *testing.T) {
 			m.Ns = []dns.RR{&dns.SOA{Hdr: dns.RR_Header{Name: "z.test.", Rrtype: dns.TypeSOA, Class: 1}, Ns: ".", Mbox: "."}}
 		}, dns.RcodeRefused, dns.ExtendedErrorCodeProhibited},
 		"foreign": {dns.TypeA, func(m *dns.Msg) { m.Question[0].Name = "x.example." }, dns.RcodeRefused, dns.ExtendedErrorCodeNotAuthoritative},
-		"NOTIFY":  {dns.TypeSOA, func(m *dns.Msg) { m.Opcode = dns.OpcodeNotify }, dns.RcodeNotImplemented, dns.ExtendedErrorCodeNotSupported},
-		"UPDATE":  {dns.TypeSOA, func(m *dns.Msg) { m.Opcode = dns.OpcodeUpdate }, dns.RcodeNotImplemented, dns.ExtendedErrorCodeNotSupported},
+		"NOTIFY":  {dns.TypeSOA, func(m *dns.Msg) { m.Opcode = dns.OpcodeNotify }, dns.RcodeNotAuth, dns.ExtendedErrorCodeProhibited},
+		"UPDATE":  {dns.TypeSOA, func(m *dns.Msg) { m.Opcode = dns.OpcodeUpdate }, dns.RcodeRefused, dns.ExtendedErrorCodeProhibited},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := ask(t, s, "udp", "z.test.", c.typ, edns(1232), c.opt)

@@ -1,6 +1,7 @@
 package nameserver
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -20,6 +21,10 @@ const (
 	pathExpiring = "/v1/expiring"
 	pathSets     = "/v1/sets"
 	pathStats    = "/v1/stats"
+	pathSettings = "/v1/settings"
+	pathAsked    = "/v1/asked"
+	pathAnswered = "/v1/answered"
+	pathTold     = "/v1/told"
 )
 
 // mostFed is the most octets of one call of Apply.
@@ -29,6 +34,15 @@ const mostFed = 1 << 30
 type fed struct {
 	Changes []ChangeSet `json:"changes"`
 }
+
+// answered is the body of Answered.
+type answered struct {
+	ID      uint64 `json:"id"`
+	Message []byte `json:"message"`
+}
+
+// longestPoll is how long Asked waits before it lets go.
+const longestPoll = 20 * time.Second
 
 // readBack is the answer of Sets.
 type readBack struct {
@@ -45,14 +59,9 @@ type refusal struct {
 // Handler serves the verbs of Feed for a Client.
 func (s *Server) Handler() http.Handler {
 	m := http.NewServeMux()
-	m.HandleFunc("POST "+pathApply, func(w http.ResponseWriter, r *http.Request) {
-		var in fed
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostFed)).Decode(&in); err != nil {
-			say(w, nil, core.Errorf(core.Invalid, "reading change sets: %v", err))
-			return
-		}
-		say(w, struct{}{}, s.Apply(r.Context(), in.Changes))
-	})
+	take(m, pathApply, func(r *http.Request, in fed) error { return s.Apply(r.Context(), in.Changes) })
+	take(m, pathSettings, func(r *http.Request, in Settings) error { return s.Configure(r.Context(), in) })
+	take(m, pathAnswered, func(r *http.Request, in answered) error { return s.Answered(r.Context(), in.ID, in.Message) })
 	get := func(path string, f func(r *http.Request) (any, error)) {
 		m.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
 			out, err := f(r)
@@ -60,6 +69,16 @@ func (s *Server) Handler() http.Handler {
 		})
 	}
 	get(pathHeld, func(r *http.Request) (any, error) { return s.Held(r.Context()) })
+	get(pathTold, func(r *http.Request) (any, error) { return s.Told(r.Context()) })
+	get(pathAsked, func(r *http.Request) (any, error) {
+		ctx, stop := context.WithTimeout(r.Context(), longestPoll)
+		defer stop()
+		a, err := s.Asked(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = nil // nobody asked anything
+		}
+		return a, err
+	})
 	get(pathStats, func(r *http.Request) (any, error) { return s.Counted(r.Context()) })
 	get(pathStanding, func(r *http.Request) (any, error) { return s.Standing(r.Context(), rr.Name(r.FormValue("zone"))) })
 	get(pathExpiring, func(r *http.Request) (any, error) {
@@ -74,6 +93,18 @@ func (s *Server) Handler() http.Handler {
 		return readBack{version, sets}, err
 	})
 	return m
+}
+
+// take is a verb with a body.
+func take[I any](m *http.ServeMux, path string, f func(r *http.Request, in I) error) {
+	m.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+		var in I
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostFed)).Decode(&in); err != nil {
+			say(w, nil, core.Errorf(core.Invalid, "reading what is fed: %v", err))
+			return
+		}
+		say(w, struct{}{}, f(r, in))
+	})
 }
 
 func say(w http.ResponseWriter, out any, err error) {

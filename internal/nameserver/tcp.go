@@ -128,6 +128,14 @@ func (s *Server) converse(conn net.Conn, r *responder) {
 			return
 		}
 		s.refresh(r)
+		if special(msg) {
+			if s.flush(conn, out) != nil || s.courier(r, conn).stream(conn, msg) != nil {
+				return
+			}
+			out = out[:0]
+			_, _ = in.Discard(2 + len(msg))
+			continue
+		}
 		a := r.guarded(msg, answer[:0])
 		if a == nil {
 			return
@@ -143,6 +151,14 @@ func (s *Server) converse(conn net.Conn, r *responder) {
 		}
 		out = out[:0]
 	}
+}
+
+func (s *Server) courier(r *responder, conn net.Conn) courier {
+	c := courier{Server: s, responder: r}
+	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
+		c.from = netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port())
+	}
+	return c
 }
 
 // nextMessage waits for a whole message and returns it in place.

@@ -69,6 +69,8 @@ type post struct {
 	control   [batch][controlMax]byte
 	question  [batch][questionMax]byte
 	answer    [batch][udpHeadroom + 512]byte
+
+	special func(msg, control []byte, from netip.AddrPort)
 }
 
 func newPost() *post {
@@ -101,6 +103,7 @@ func (s *Server) serveUDP(c *net.UDPConn, r *responder) error {
 	}
 	p := newPost()
 	p.ready(batch)
+	p.special = s.beside(c)
 	n, sent, total := 0, 0, 0
 	receive := func(fd uintptr) bool {
 		var errno syscall.Errno
@@ -144,6 +147,10 @@ func (p *post) handle(n int, r *responder) (total int) {
 			r.count.dropped.Add(1)
 			continue
 		}
+		if special(p.question[i][:h.len]) {
+			p.special(p.question[i][:h.len], p.control[i][:h.hdr.Controllen], addrPortOf(&p.from[i]))
+			continue
+		}
 		r.from = asker{addr: addrOf(&p.from[i])}
 		a := r.guarded(p.question[i][:h.len], p.answer[i][:0])
 		if a == nil {
@@ -166,6 +173,12 @@ func addrOf(a *unix.RawSockaddrInet6) netip.Addr {
 		return netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(a)).Addr)
 	}
 	return netip.AddrFrom16(a.Addr).Unmap()
+}
+
+// addrPortOf reads address and port of either family; the port is in network order.
+func addrPortOf(a *unix.RawSockaddrInet6) netip.AddrPort {
+	p := (*[2]byte)(unsafe.Pointer(&a.Port)) // at the same place in both
+	return netip.AddrPortFrom(addrOf(a), uint16(p[0])<<8|uint16(p[1]))
 }
 
 // send sends the answers from..total and returns how far it came; done is

@@ -17,6 +17,7 @@ func listenUDP(at netip.AddrPort) (*net.UDPConn, error) {
 // serveUDP answers packet by packet.
 func (s *Server) serveUDP(c *net.UDPConn, r *responder) error {
 	in, out := make([]byte, udpHeadroom), make([]byte, 0, 2*udpHeadroom)
+	aside := s.beside(c)
 	for {
 		n, from, err := c.ReadFromUDPAddrPort(in)
 		if err != nil {
@@ -26,6 +27,10 @@ func (s *Server) serveUDP(c *net.UDPConn, r *responder) error {
 			continue // an ICMP error of an earlier answer
 		}
 		s.refresh(r)
+		if special(in[:n]) {
+			aside(in[:n], nil, from)
+			continue
+		}
 		r.from = asker{addr: from.Addr().Unmap()}
 		if a := r.guarded(in[:n], out); a != nil {
 			_, _ = c.WriteToUDPAddrPort(a, from) // the asker asks again
