@@ -63,7 +63,7 @@ func (o *answering) run(ctx context.Context) error {
 		return err
 	}
 	defer lock.Close()
-	c := nameserver.Config{Folder: o.folder}
+	c := nameserver.Config{Folder: o.folder, KeepSettings: true}
 	for _, text := range o.listen {
 		at, err := address(text)
 		if err != nil {

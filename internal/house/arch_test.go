@@ -68,7 +68,7 @@ var rooms = []room{
 		"database/sql": "the nameserver is fed; it never opens the database"}},
 	// The log's own feature shows what the ledger keeps; it still changes nothing.
 	{dir: "internal/feature/actionlog", ours: []string{"core", "act", "ledger"}, bans: hands},
-	{dir: "internal/feature/*", ours: []string{"core", "act", "control", "host", "rr", "rr/sign"}, bans: hands},
+	{dir: "internal/feature/*", ours: []string{"core", "act", "control", "host", "rr", "rr/sign", "rr/transfer"}, bans: hands},
 	{dir: "internal/adapter/*", ours: []string{"core", "file", "ini", "keeper", "ledger", "act"}},
 	{dir: "internal/face/*", ours: []string{"core", "act"}, bans: map[string]string{
 		"database/sql": "a face has nothing but the bus"}},

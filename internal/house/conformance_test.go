@@ -130,6 +130,20 @@ var settings = map[string]func(w *world, s *setting){
 	"zone.edit": func(w *world, s *setting) {
 		s.in["changes"] = []any{map[string]any{"action": "add", "name": "new", "type": "A", "data": "192.0.2.81"}, map[string]any{"action": "remove", "name": "www", "type": "A"}}
 	},
+	"tsig.create": func(w *world, s *setting) {
+		s.in = map[string]any{"name": w.unique("key") + ".example"}
+		s.by = w.people["administrator"]
+	},
+	"tsig.delete": func(w *world, s *setting) { s.in["key"] = w.tsig() },
+	"tsig.allow":  func(w *world, s *setting) { s.in["key"] = w.tsig() },
+	"tsig.forbid": func(w *world, s *setting) {
+		s.in["key"] = w.tsig()
+		w.must(console, "tsig.allow", map[string]any{"key": s.in["key"], "zone": s.in["zone"]})
+	},
+	"peer.add": func(w *world, s *setting) { s.in["name"] = w.unique("key") + ".example" },
+	"peer.remove": func(w *world, s *setting) {
+		s.in["peer"] = fields(w.must(console, "peer.add", map[string]any{"name": w.unique("key") + ".example", "addresses": []string{"192.0.2.53"}}).Output)["id"]
+	},
 	"zone.sign":     func(w *world, s *setting) { s.in = map[string]any{"zone": w.zone()} },
 	"zone.unsign":   func(w *world, s *setting) { s.in["zone"] = w.signed() },
 	"zone.resign":   func(w *world, s *setting) { s.in["zone"] = w.signed() },
@@ -225,6 +239,7 @@ var apart = map[string]string{
 	"totp.enclose":       "wants a seed in plain text, which only an older database has: enclose_test.go makes one",
 	"totp.reseal":        "wants a value that the keeper sealed again: secret_test.go rotates the keys",
 	"zone.key.reseal":    "wants a value that the keeper sealed again: sign_test.go of the feature has one",
+	"tsig.reseal":        "wants a value that the keeper sealed again: peer_test.go rotates the keys",
 	"token.warn":         "wants a token that is about to end: the tests of the feature let time pass",
 }
 
@@ -275,6 +290,15 @@ func (w *world) zone() string {
 	id := fields(r.Output)["id"].(string)
 	w.must(console, "zone.record.add", map[string]any{"zone": id, "name": "www", "type": "A", "data": "192.0.2.80"})
 	return id
+}
+
+// tsig is a key of the customer's.
+func (w *world) tsig() string {
+	zone := w.must(console, "zone.show", map[string]any{"zone": w.zone()})
+	name := "k." + fields(zone.Output)["name"].(string)
+	r := w.must(w.actor("customer"), "tsig.create", map[string]any{"name": name})
+	w.given = append(w.given, revealed(r.Output, "Secret"))
+	return fields(r.Output)["id"].(string)
 }
 
 // signed is a zone that is signed.

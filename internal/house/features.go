@@ -19,6 +19,7 @@ import (
 	"hostward/internal/feature/login"
 	"hostward/internal/feature/notice"
 	"hostward/internal/feature/password"
+	"hostward/internal/feature/peer"
 	"hostward/internal/feature/policy"
 	"hostward/internal/feature/secret"
 	"hostward/internal/feature/token"
@@ -40,6 +41,7 @@ type features struct {
 	tokens    *token.Tokens
 	secrets   *secret.Secrets
 	zones     *zone.Zones
+	peers     *peer.Peers
 	policy    *policy.Policy
 	log       *actionlog.Log
 	jobs      *job.Jobs
@@ -57,8 +59,9 @@ func newFeatures(h *House) *features {
 		Tenant: f.accounts.Tenant, TenantName: f.accounts.TenantName, Above: f.accounts.Scope, Below: f.accounts.Below,
 		Served: h.served, Standing: h.standing, NewKey: h.zoneKey,
 	})
+	f.peers = peer.New(peer.Ports{Zone: f.zoneOf, Reaches: f.zones.Reaches, Below: f.accounts.Below, NewKey: newTSIG, Seal: h.sealTSIG, Told: h.told})
 	f.doors(h)
-	f.accounts.Join([]account.Way{f.login, f.tokens, f.factors, f.notices}, []account.Holding{f.zones}, f.notices)
+	f.accounts.Join([]account.Way{f.login, f.tokens, f.factors, f.notices}, []account.Holding{f.zones, f.peers}, f.notices)
 	f.policy = policy.New(h.policy)
 	f.jobs = job.New(f.accounts.Below, func(id string) (int64, int64, bool) { return h.Bus.Progress(id) })
 	return f
@@ -88,6 +91,9 @@ func (f *features) doors(h *House) {
 	f.secrets = secret.New(keys{h.Keeper}, secret.Holder{Purpose: string(keeper.TOTP), Reseal: f.factors.Reseal},
 		secret.Holder{Purpose: string(keeper.DNSSEC), Reseal: func(ctx context.Context, b *act.Bus, seal secret.Sealer) (int, error) {
 			return f.zones.Reseal(ctx, b, h.resealZoneKey(seal))
+		}},
+		secret.Holder{Purpose: string(keeper.TSIG), Reseal: func(ctx context.Context, b *act.Bus, seal secret.Sealer) (int, error) {
+			return f.peers.Reseal(ctx, b, resealTSIG(seal))
 		}})
 }
 
@@ -137,7 +143,7 @@ func (h *House) issuer() string {
 
 // list is the list of features, in the order of the rail.
 func (f *features) list() []act.Feature {
-	return []act.Feature{f.zones.Feature(), f.accounts.Feature(), f.login.Feature(), f.factors.Feature(), f.passwords.Feature(), f.access.Feature(),
+	return []act.Feature{f.zones.Feature(), f.peers.Feature(), f.accounts.Feature(), f.login.Feature(), f.factors.Feature(), f.passwords.Feature(), f.access.Feature(),
 		f.tokens.Feature(), f.notices.Feature(), f.secrets.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature()}
 }
 

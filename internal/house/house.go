@@ -30,18 +30,18 @@ import (
 
 // Config is what a house is built from. Every field but Data has a default.
 type Config struct {
-	Data      string          // data folder: database, keys, log, uploads
-	Config    string          // folder of panel.ini; default: etc in the data folder
-	Database  string          // "postgres://…"; default: SQLite in the data folder
-	Origin    string          // name of the log for the world; default: made at the first start
-	DNS       netip.AddrPort  // where the nameserver answers; zero: nowhere
+	Data     string         // data folder: database, keys, log, uploads
+	Config   string         // folder of panel.ini; default: etc in the data folder
+	Database string         // "postgres://…"; default: SQLite in the data folder
+	Origin   string         // name of the log for the world; default: made at the first start
+	DNS      netip.AddrPort // where the nameserver answers; zero: nowhere
 	// Nameserver is the socket of a nameserver that runs as its own process (SPEC
 	// D3). Default: it is a part of this one, and DNS says where.
 	Nameserver string
-	Witnesses []WitnessConfig // who cosigns checkpoints
-	Private   bool            // witnesses may have private addresses (SPEC A10)
-	Clock     core.Clock
-	Log       *slog.Logger
+	Witnesses  []WitnessConfig // who cosigns checkpoints
+	Private    bool            // witnesses may have private addresses (SPEC A10)
+	Clock      core.Clock
+	Log        *slog.Logger
 	// PanelLog gets one line for each failed log-in, in a form that ban filters
 	// read. Default: nobody.
 	PanelLog io.Writer
@@ -279,6 +279,8 @@ func (h *House) wake(ctx context.Context, name string, objects []core.Ref) strin
 		return act.Pending
 	case "mail":
 		return h.wakeMail(objects)
+	case "peers":
+		return h.wakePeers(ctx)
 	case "signing":
 		h.signing.wake()
 		return act.InForce
@@ -319,6 +321,7 @@ func (h *House) start(ctx, background context.Context) error {
 	zones := control.Bound{Control: h.features.zones.Control(), Eyes: h.nameservers, Hands: signer}
 	h.Engine = control.NewEngine(h.Log, h.DriftEvery, h.verdict, zones)
 	h.always(background, "controls", func(ctx context.Context) { h.Engine.Run(ctx, h.Bus) })
+	h.always(background, "neighbours", h.followPeers)
 	if h.SigningEvery > 0 {
 		h.always(background, "signing", h.signing.run)
 	}

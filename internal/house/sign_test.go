@@ -72,7 +72,9 @@ func (h *hosting) served(version any) []rr.RRset {
 	}
 }
 
-func (h *hosting) version() any { return fields(h.must("zone.show", map[string]any{"zone": h.zone}))["version"] }
+func (h *hosting) version() any {
+	return fields(h.must("zone.show", map[string]any{"zone": h.zone}))["version"]
+}
 
 // validates has others judge what is served: the whole zone, and answers.
 func (h *hosting) validates() {

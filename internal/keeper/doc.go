@@ -1,7 +1,9 @@
 // Package keeper holds the keys and offers narrow verbs over them: sign this
-// tree if it grew, seal this value, check this password. It has no verb that
-// gives a key away and none that opens whatever it is shown: who takes over
-// the server can misuse the keeper while that lasts, and carries nothing away.
+// tree if it grew, seal this value, check this password, sign this RRset of this
+// zone. It has no verb that gives a key of ours away and none that opens whatever it
+// is shown: who takes over the server can misuse the keeper while that lasts, and
+// carries nothing away but TSIG secrets, which the nameserver must have and another
+// server has as well.
 //
 // The interface Keeper is what the rest of the house sees. Today Open returns
 // it in the same process; it is made so that it can move behind a Unix socket

@@ -13,7 +13,7 @@ import (
 // Keeper is every verb there is. All may be called from several goroutines.
 //
 // Each use of what was sealed has its own verb: check this code, sign this RRset
-// of this zone. There is none that opens.
+// of this zone. One opens, TSIG, for what another server knows in any case.
 type Keeper interface {
 	// Keys are the verbs of the action log.
 	ledger.Keys
@@ -67,6 +67,12 @@ type Keeper interface {
 	// RRSIG that names that key (RFC 4034 3.1.8.1), for at most 400 days; others are
 	// Denied, and then nothing is signed.
 	SignZone(ctx context.Context, zone rr.Name, sealed []byte, messages [][]byte) (signatures [][]byte, err error)
+
+	// SealTSIG seals the secret of a TSIG key, and TSIG opens it again, for the
+	// nameserver, which proves each message with it. It is the one verb that opens:
+	// such a secret is shared with another server, and proves who asks and no more.
+	SealTSIG(ctx context.Context, name rr.Name, secret core.Secret) (sealed []byte, err error)
+	TSIG(ctx context.Context, name rr.Name, sealed []byte) (secret core.Secret, err error)
 
 	// Ticket makes 40 bytes that CheckTicket knows again for the same use and
 	// associated data: a challenge that nobody has to keep. It does not outlive the process.

@@ -14,6 +14,10 @@ type Config struct {
 	// Folder keeps what is served, so that the server comes back with it (see disk).
 	// Empty: nothing is kept. Only one server may have it open.
 	Folder string
+	// KeepSettings keeps Settings in the Folder too, with the secrets of TSIG keys,
+	// readable for the server's user alone: for a server that comes back without
+	// whoever feeds it.
+	KeepSettings bool
 	// Listen has the addresses, for UDP and TCP alike. Port 0 takes a free one, and
 	// [::] is all addresses of both families.
 	Listen []netip.AddrPort

@@ -68,7 +68,7 @@ func New(cfg Config) (*Server, error) {
 	s.limiter.Store(newLimiter(cfg.Limit))
 	s.SetSecrets(cfg.Secrets...)
 	s.asks, s.notifier = newAsks(), newNotifier(s)
-	settings, err := readSettings(cfg.Folder)
+	settings, err := cfg.readSettings()
 	if err != nil {
 		return nil, fmt.Errorf("nameserver: reading the settings: %w", err)
 	}

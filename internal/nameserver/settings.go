@@ -14,9 +14,7 @@ import (
 	"hostward/internal/rr/transfer"
 )
 
-// Settings are what whoever feeds the server decides besides the zones. They are
-// kept in the folder, readable for the server's user alone, so that all goes on
-// without the feeder.
+// Settings are what whoever feeds the server decides besides the zones.
 type Settings struct {
 	// Peers are the servers around: who may transfer zones, who is told of new
 	// versions, who may tell us.
@@ -99,12 +97,12 @@ func (p Peer) about(zone rr.Name) bool { return len(p.Zones) == 0 || slices.Cont
 
 const settingsFile = "settings.json"
 
-func readSettings(folder string) (*Settings, error) {
+func (c Config) readSettings() (*Settings, error) {
 	out := &Settings{}
-	if folder == "" {
+	if !c.KeepSettings {
 		return out, nil
 	}
-	b, err := os.ReadFile(filepath.Join(folder, settingsFile))
+	b, err := os.ReadFile(filepath.Join(c.Folder, settingsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return out, nil
 	}
@@ -114,14 +112,14 @@ func readSettings(folder string) (*Settings, error) {
 	return out, err
 }
 
-func writeSettings(folder string, s Settings) error {
+func (c Config) writeSettings(s Settings) error {
 	b, err := json.Marshal(s)
-	if err != nil || folder == "" {
+	if err != nil || !c.KeepSettings {
 		return err
 	}
-	path := filepath.Join(folder, settingsFile)
+	path := filepath.Join(c.Folder, settingsFile)
 	if err := os.WriteFile(path+".new", b, 0o600); err != nil {
 		return err
 	}
-	return errors.Join(os.Rename(path+".new", path), syncFolder(folder))
+	return errors.Join(os.Rename(path+".new", path), syncFolder(c.Folder))
 }

@@ -255,7 +255,7 @@ func notNow() error {
 	return &transfer.Fault{Rcode: transfer.ServFail, EDE: transfer.NotReady, Why: "updates cannot be taken in now"}
 }
 
-// Configure replaces the settings, here and in the folder. Faults are Invalid, and
+// Configure implements Feed. Faults are Invalid, and
 // the old ones stay.
 func (s *Server) Configure(_ context.Context, to Settings) error {
 	if err := to.check(); err != nil {
@@ -263,7 +263,7 @@ func (s *Server) Configure(_ context.Context, to Settings) error {
 	}
 	s.feed.Lock()
 	defer s.feed.Unlock()
-	if err := writeSettings(s.cfg.Folder, to); err != nil {
+	if err := s.cfg.writeSettings(to); err != nil {
 		return core.Wrap(core.Unavailable, err, "the settings of the nameserver could not be kept")
 	}
 	s.settings.Store(&to)

@@ -148,7 +148,7 @@ func TestZonesAreSentToWhoMayHaveThem(t *testing.T) {
 
 func TestDifferencesAreSentAlsoAfterARestart(t *testing.T) {
 	folder := t.TempDir()
-	s := run(t, nameserver.Config{Folder: folder})
+	s := run(t, nameserver.Config{Folder: folder, KeepSettings: true})
 	one, two, three := version(10, "a", "b"), version(11, "a", "c"), version(12, "a", "c", "d")
 	if err := s.Configure(t.Context(), nameserver.Settings{Keys: []nameserver.Key{key}, Peers: []nameserver.Peer{{Name: "secondary", Key: key.Name, Takes: true}}}); err != nil {
 		t.Fatal(err)
@@ -182,7 +182,7 @@ func TestDifferencesAreSentAlsoAfterARestart(t *testing.T) {
 	if err := s.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	check(run(t, nameserver.Config{Folder: folder}))
+	check(run(t, nameserver.Config{Folder: folder, KeepSettings: true}))
 }
 
 func TestASecondaryIsToldAndFollows(t *testing.T) {

@@ -63,6 +63,17 @@ func (z *Zones) Resolve(ctx context.Context, v *act.View, text string) (string, 
 	return r.ID, err
 }
 
+// Named returns the live zone that text names, by id or by name. It looks at no right.
+func (z *Zones) Named(ctx context.Context, v *act.View, text string) (id string, name rr.Name, owner string, err error) {
+	r, err := live(ctx, v, text)
+	return r.ID, r.Name, r.Owner, err
+}
+
+// Reaches reports whether the caller's scope holds a tenant.
+func (z *Zones) Reaches(ctx context.Context, v *act.View, tenant string) (bool, error) {
+	return z.actsFor(ctx, v, tenant)
+}
+
 // sets returns all RRsets of the zone's live generation, in order.
 func sets(ctx context.Context, v *act.View, r row) ([]rr.RRset, error) {
 	all, err := unsorted(ctx, v, r)

@@ -1,0 +1,113 @@
+package house
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"strings"
+	"time"
+
+	"hostward/internal/act"
+	"hostward/internal/feature/peer"
+	"hostward/internal/feature/secret"
+	"hostward/internal/keeper"
+	"hostward/internal/nameserver"
+	"hostward/internal/rr"
+	"hostward/internal/rr/transfer"
+)
+
+// peersEvery is how often the nameserver is told its settings again: it may have
+// come back without them.
+const peersEvery = time.Minute
+
+func newTSIG(name rr.Name, a transfer.Algorithm) (transfer.Key, error) {
+	return transfer.NewKey(rand.Reader, name, a)
+}
+
+// sealTSIG seals the secret of a key.
+func (h *House) sealTSIG(ctx context.Context, k transfer.Key) (string, error) {
+	b, err := h.Keeper.SealTSIG(ctx, k.Name, k.Secret)
+	return base64.StdEncoding.EncodeToString(b), err
+}
+
+// resealTSIG seals a secret again under the keeper's newest key.
+func resealTSIG(seal secret.Sealer) func(ctx context.Context, name rr.Name, sealed string) (string, error) {
+	return func(ctx context.Context, name rr.Name, sealed string) (string, error) {
+		b, err := base64.StdEncoding.DecodeString(sealed)
+		if err == nil {
+			b, err = seal(ctx, keeper.TSIGAD(name), b)
+		}
+		return base64.StdEncoding.EncodeToString(b), err
+	}
+}
+
+// tellPeers tells the nameserver who its neighbours are.
+func (h *House) tellPeers(ctx context.Context) error {
+	if h.Answers == nil {
+		return nil
+	}
+	var from peer.Settings
+	err := h.Bus.Look(ctx, "peers", func(v *act.View) (err error) {
+		from, err = h.features.peers.Settings(ctx, v)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	to := nameserver.Settings{Updates: from.Updates}
+	for _, k := range from.Keys {
+		sealed, err := base64.StdEncoding.DecodeString(k.Sealed)
+		if err != nil {
+			return err
+		}
+		s, err := h.Keeper.TSIG(ctx, k.Name, sealed)
+		if err != nil {
+			return err
+		}
+		to.Keys = append(to.Keys, nameserver.Key{Name: k.Name, Algorithm: k.Algorithm, Secret: s.Reveal()})
+	}
+	for _, s := range from.Servers {
+		to.Peers = append(to.Peers, nameserver.Peer{Name: s.Name, Zones: s.Zones, From: s.Sources, Key: s.Key, Takes: true, Told: s.Told})
+	}
+	return h.Answers.Configure(ctx, to)
+}
+
+// wakePeers is tellPeers as an operation asks for it.
+func (h *House) wakePeers(ctx context.Context) string {
+	if err := h.tellPeers(ctx); err != nil {
+		h.Log.Error("the nameserver could not be told who its neighbours are; it is told again", "error", err)
+		return act.Drift
+	}
+	return act.InForce
+}
+
+func (h *House) followPeers(ctx context.Context) {
+	tick := time.NewTicker(peersEvery)
+	defer tick.Stop()
+	for {
+		h.wakePeers(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// told asks the nameserver what became of telling others of new versions.
+func (h *House) told(ctx context.Context) (out []peer.Telling, err error) {
+	if h.Answers == nil {
+		return nil, nil
+	}
+	list, err := h.Answers.Told(ctx)
+	for _, t := range list {
+		out = append(out, peer.Telling{Server: t.Peer, Zone: strings.TrimSuffix(string(t.Zone), "."), To: t.To.String(), Serial: t.Serial, Known: t.Known, Fault: t.Fault})
+	}
+	return out, err
+}
+
+// zoneOf is what peers need to know of a zone.
+func (f *features) zoneOf(ctx context.Context, v *act.View, text string) (out peer.Zone, err error) {
+	out.ID, out.Name, out.Owner, err = f.zones.Named(ctx, v, text)
+	return out, err
+}
