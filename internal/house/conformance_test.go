@@ -144,6 +144,18 @@ var settings = map[string]func(w *world, s *setting){
 	"peer.remove": func(w *world, s *setting) {
 		s.in["peer"] = fields(w.must(console, "peer.add", map[string]any{"name": w.unique("key") + ".example", "addresses": []string{"192.0.2.53"}}).Output)["id"]
 	},
+	"zone.update": func(w *world, s *setting) {
+		id := w.zone()
+		name := fields(w.must(console, "zone.show", map[string]any{"zone": id}).Output)["name"].(string) + "."
+		key := w.tsig()
+		w.must(console, "tsig.allow", map[string]any{"key": key, "zone": id})
+		for _, k := range fields(w.must(console, "tsig.list", nil).Output)["keys"].([]any) {
+			if k := k.(map[string]any); k["id"] == key {
+				s.in["key"] = k["name"]
+			}
+		}
+		s.in["zone"], s.in["update"] = id, `{"zone":"`+name+`","then":[{"kind":"add","name":"new.`+name+`","type":"A","ttl":60,"data":"192.0.2.7"}]}`
+	},
 	"zone.sign":     func(w *world, s *setting) { s.in = map[string]any{"zone": w.zone()} },
 	"zone.unsign":   func(w *world, s *setting) { s.in["zone"] = w.signed() },
 	"zone.resign":   func(w *world, s *setting) { s.in["zone"] = w.signed() },

@@ -26,6 +26,8 @@ import (
 	"hostward/internal/feature/zone"
 	"hostward/internal/keeper"
 	"hostward/internal/ledger"
+	"hostward/internal/rr"
+	"hostward/internal/rr/transfer"
 	"hostward/internal/store"
 )
 
@@ -58,6 +60,9 @@ func newFeatures(h *House) *features {
 	f.zones = zone.New(zone.Ports{
 		Tenant: f.accounts.Tenant, TenantName: f.accounts.TenantName, Above: f.accounts.Scope, Below: f.accounts.Below,
 		Served: h.served, Standing: h.standing, NewKey: h.zoneKey,
+		Policy: func(ctx context.Context, v *act.View, key rr.Name, zone string) (transfer.Policy, error) {
+			return f.peers.Policy(ctx, v, key, zone)
+		},
 	})
 	f.peers = peer.New(peer.Ports{Zone: f.zoneOf, Reaches: f.zones.Reaches, Below: f.accounts.Below, NewKey: newTSIG, Seal: h.sealTSIG, Told: h.told})
 	f.doors(h)

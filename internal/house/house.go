@@ -83,6 +83,7 @@ type House struct {
 	blocklist   *blocklist
 	mail        chan struct{} // letters wait
 	signing     *signing
+	neighbours  atomic.Pointer[nameserver.Settings] // as the nameserver was told last
 	follower    *witness.Follower
 	writer      *store.Writer
 	stop        context.CancelFunc
@@ -322,6 +323,7 @@ func (h *House) start(ctx, background context.Context) error {
 	h.Engine = control.NewEngine(h.Log, h.DriftEvery, h.verdict, zones)
 	h.always(background, "controls", func(ctx context.Context) { h.Engine.Run(ctx, h.Bus) })
 	h.always(background, "neighbours", h.followPeers)
+	h.always(background, "what the nameserver asks", h.answerAsked)
 	if h.SigningEvery > 0 {
 		h.always(background, "signing", h.signing.run)
 	}

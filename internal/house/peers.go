@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"strings"
 	"time"
 
 	"hostward/internal/act"
+	"hostward/internal/core"
 	"hostward/internal/feature/peer"
 	"hostward/internal/feature/secret"
 	"hostward/internal/keeper"
@@ -69,7 +71,92 @@ func (h *House) tellPeers(ctx context.Context) error {
 	for _, s := range from.Servers {
 		to.Peers = append(to.Peers, nameserver.Peer{Name: s.Name, Zones: s.Zones, From: s.Sources, Key: s.Key, Takes: true, Told: s.Told})
 	}
+	h.neighbours.Store(&to)
 	return h.Answers.Configure(ctx, to)
+}
+
+// answerAsked answers what the nameserver cannot by itself, until ctx ends.
+func (h *House) answerAsked(ctx context.Context) {
+	slots := make(chan struct{}, 32)
+	for ctx.Err() == nil {
+		asked, err := h.Answers.Asked(ctx)
+		if err != nil {
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second): // the nameserver is away
+			}
+			continue
+		}
+		slots <- struct{}{}
+		h.running.Go(func() {
+			defer func() { <-slots }()
+			h.panics("answering the nameserver", func() { h.answer(ctx, asked) })
+		})
+	}
+}
+
+func (h *House) answer(ctx context.Context, asked nameserver.Asked) {
+	if asked.Kind != nameserver.AskedUpdate {
+		return
+	}
+	if a := h.update(ctx, asked); a != nil {
+		if err := h.Answers.Answered(ctx, asked.ID, a); err != nil && ctx.Err() == nil {
+			h.Log.Warn("an update could not be answered", "zone", asked.Zone, "error", err)
+		}
+	}
+}
+
+// update makes a dynamic update and returns the signed answer. The signature is
+// checked here once more: who speaks for a key is for the panel to say.
+func (h *House) update(ctx context.Context, asked nameserver.Asked) []byte {
+	now := h.Clock()
+	req, err := transfer.Read(asked.Message, h.tsig, now)
+	if req == nil {
+		return nil
+	}
+	var edits transfer.Edits
+	if err == nil {
+		edits, err = req.Edits(mostEdits)
+	}
+	if err == nil {
+		who := act.Actor{Kind: "tsig", ID: strings.TrimSuffix(string(req.Key), "."), Name: strings.TrimSuffix(string(req.Key), "."), Role: act.System,
+			Door: "dns", Address: asked.From.Addr().String()}
+		err = h.features.zones.Update(ctx, h.Bus, who, req.Key, edits)
+	}
+	return req.Answer(faultOf(err), now)
+}
+
+// mostEdits is how many conditions and edits one update may have.
+const mostEdits = 2000
+
+// faultOf is what an answer says of an error; nil: all is well.
+func faultOf(err error) *transfer.Fault {
+	if err == nil {
+		return nil
+	}
+	if f, ok := errors.AsType[*transfer.Fault](err); ok {
+		return f
+	}
+	e := core.AsError(err)
+	switch e.Code {
+	case core.NotFound:
+		return &transfer.Fault{Rcode: transfer.NotAuth, EDE: transfer.NotAuthoritative, Why: "the zone is not kept here"}
+	case core.Invalid, core.Denied, core.Conflict:
+		return &transfer.Fault{Rcode: transfer.Refused, EDE: transfer.Prohibited, Why: e.Sentence()}
+	}
+	return &transfer.Fault{Rcode: transfer.ServFail, Why: "the update could not be made"}
+}
+
+// tsig finds a TSIG key among those that the nameserver was told.
+func (h *House) tsig(name rr.Name) (transfer.Key, bool) {
+	if s := h.neighbours.Load(); s != nil {
+		for _, k := range s.Keys {
+			if k.Name == name {
+				return transfer.Key{Name: k.Name, Algorithm: k.Algorithm, Secret: core.NewSecret(k.Secret)}, true
+			}
+		}
+	}
+	return transfer.Key{}, false
 }
 
 // wakePeers is tellPeers as an operation asks for it.

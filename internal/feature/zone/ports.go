@@ -10,6 +10,7 @@ import (
 	"hostward/internal/core"
 	"hostward/internal/rr"
 	"hostward/internal/rr/sign"
+	"hostward/internal/rr/transfer"
 )
 
 // Ports are what zones need of others. The house joins them; none may be nil
@@ -32,6 +33,8 @@ type Ports struct {
 	// NewKey makes a private key of a zone and returns its public half, and it,
 	// sealed and in base64.
 	NewKey func(ctx context.Context, zone rr.Name, flags uint16, a sign.Algorithm) (sign.Public, string, error)
+	// Policy returns what a TSIG key may change in a zone.
+	Policy func(ctx context.Context, v *act.View, key rr.Name, zone string) (transfer.Policy, error)
 	// Standing says what the nameserver has of a zone. Nil: it cannot be asked.
 	Standing func(ctx context.Context, zone core.Ref) (Standing, error)
 	// Template returns what a new zone of this tenant begins with.
@@ -76,7 +79,7 @@ func (z *Zones) Feature() act.Feature {
 			z.create(), z.importFile(), z.remove(),
 			z.edit(), z.recordAdd(), z.recordRemove(), z.recordSet(),
 			z.list(), z.show(), z.export(), z.history(), z.diff(),
-			z.sign(), z.unsign(), z.roll(), z.turn(), z.resign(), z.reseal(), z.signing(),
+			z.sign(), z.unsign(), z.roll(), z.turn(), z.resign(), z.reseal(), z.signing(), z.update(),
 		},
 		Kinds: []act.Kind{{
 			Name: kind, Title: "Zones", Path: "/zones/{id}",

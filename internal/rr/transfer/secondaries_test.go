@@ -357,8 +357,17 @@ func (p peer) follow(t *testing.T, key *transfer.Key) {
 	}
 	how := func(kind transfer.Kind) {
 		t.Helper()
-		if seen := ours.seen(); p.ixfr && !strings.Contains(seen, "IXFR: "+string(kind)) || !p.ixfr && !strings.Contains(seen, "AXFR: whole") {
-			t.Errorf("want %s, saw\n%s", kind, seen)
+		want := "AXFR: whole"
+		if p.ixfr {
+			want = "IXFR: " + string(kind)
+		}
+		seen := ours.seen()
+		for deadline := time.Now().Add(20 * time.Second); !strings.Contains(seen, want); seen += ours.seen() { // it is noted after it was sent
+			if time.Now().After(deadline) {
+				t.Errorf("want %s, saw\n%s", want, seen)
+				return
+			}
+			time.Sleep(5 * time.Millisecond) // between two looks
 		}
 	}
 	reaches(1)
