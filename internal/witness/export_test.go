@@ -2,6 +2,3 @@ package witness
 
 // OnPersisted has f run between keeping a checkpoint and answering.
 func (s *Server) OnPersisted(f func()) { s.persisted = f }
-
-// IsPublic is what decides where a Client may connect.
-var IsPublic = isPublic
