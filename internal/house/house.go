@@ -83,6 +83,7 @@ type House struct {
 	blocklist   *blocklist
 	mail        chan struct{} // letters wait
 	signing     *signing
+	secondaries *secondaries
 	neighbours  atomic.Pointer[nameserver.Settings] // as the nameserver was told last
 	follower    *witness.Follower
 	writer      *store.Writer
@@ -135,7 +136,7 @@ func Open(ctx context.Context, c Config) (*House, error) {
 		return nil, err
 	}
 	h := &House{Config: c, mail: make(chan struct{}, 1)}
-	h.signing = newSigning(h)
+	h.signing, h.secondaries = newSigning(h), newSecondaries(h)
 	if err := h.open(ctx); err != nil {
 		return nil, errors.Join(err, h.Close())
 	}
@@ -280,6 +281,9 @@ func (h *House) wake(ctx context.Context, name string, objects []core.Ref) strin
 		return act.Pending
 	case "mail":
 		return h.wakeMail(objects)
+	case "secondary":
+		h.secondaries.wake()
+		return act.InForce
 	case "peers":
 		return h.wakePeers(ctx)
 	case "signing":
@@ -324,6 +328,7 @@ func (h *House) start(ctx, background context.Context) error {
 	h.always(background, "controls", func(ctx context.Context) { h.Engine.Run(ctx, h.Bus) })
 	h.always(background, "neighbours", h.followPeers)
 	h.always(background, "what the nameserver asks", h.answerAsked)
+	h.always(background, "following primaries", h.secondaries.run)
 	if h.SigningEvery > 0 {
 		h.always(background, "signing", h.signing.run)
 	}

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"hostward/internal/core"
 	"hostward/internal/feature/peer"
 	"hostward/internal/feature/secret"
+	"hostward/internal/feature/zone"
 	"hostward/internal/keeper"
 	"hostward/internal/nameserver"
 	"hostward/internal/rr"
@@ -49,8 +52,12 @@ func (h *House) tellPeers(ctx context.Context) error {
 		return nil
 	}
 	var from peer.Settings
+	var following []zone.Following
 	err := h.Bus.Look(ctx, "peers", func(v *act.View) (err error) {
-		from, err = h.features.peers.Settings(ctx, v)
+		if from, err = h.features.peers.Settings(ctx, v); err != nil {
+			return err
+		}
+		following, err = h.features.zones.Following(ctx, v)
 		return err
 	})
 	if err != nil {
@@ -70,6 +77,15 @@ func (h *House) tellPeers(ctx context.Context) error {
 	}
 	for _, s := range from.Servers {
 		to.Peers = append(to.Peers, nameserver.Peer{Name: s.Name, Zones: s.Zones, From: s.Sources, Key: s.Key, Takes: true, Told: s.Told})
+	}
+	for _, f := range following {
+		p := nameserver.Peer{Name: "primary of " + string(f.Name), Zones: []rr.Name{f.Name}, Key: f.Key, Tells: true}
+		for _, at := range f.Addresses {
+			p.From = append(p.From, netip.PrefixFrom(at.Addr().Unmap(), at.Addr().Unmap().BitLen()))
+		}
+		if f.Key == "" || slices.ContainsFunc(to.Keys, func(k nameserver.Key) bool { return k.Name == f.Key }) {
+			to.Peers = append(to.Peers, p)
+		}
 	}
 	h.neighbours.Store(&to)
 	return h.Answers.Configure(ctx, to)
@@ -96,6 +112,9 @@ func (h *House) answerAsked(ctx context.Context) {
 }
 
 func (h *House) answer(ctx context.Context, asked nameserver.Asked) {
+	if asked.Kind == nameserver.AskedNotify {
+		h.secondaries.notified(asked)
+	}
 	if asked.Kind != nameserver.AskedUpdate {
 		return
 	}

@@ -42,7 +42,7 @@ func newHosting(t *testing.T) *hosting {
 func (h *hosting) open() {
 	h.Helper()
 	var err error
-	h.House, err = house.Open(h.Context(), house.Config{Data: h.dir, DNS: netip.MustParseAddrPort("127.0.0.1:0"), SigningEvery: 100 * time.Millisecond})
+	h.House, err = house.Open(h.Context(), house.Config{Data: h.dir, DNS: netip.MustParseAddrPort("127.0.0.1:0"), Private: true, SigningEvery: 100 * time.Millisecond})
 	if err != nil {
 		h.Fatal(err)
 	}

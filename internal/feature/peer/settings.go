@@ -83,6 +83,12 @@ func (s server) neighbour(names map[string]rr.Name) (Neighbour, error) {
 	return out, nil
 }
 
+// MayUse reports whether the caller may have something signed with a key.
+func (p *Peers) MayUse(ctx context.Context, v *act.View, name rr.Name) (bool, error) {
+	_, err := p.ownKey(ctx, v, string(name))
+	return err == nil, core.UnlessNotFound(err)
+}
+
 // Policy returns what a key may change in a zone.
 func (p *Peers) Policy(ctx context.Context, v *act.View, name rr.Name, zone string) (transfer.Policy, error) {
 	k, err := keyOf(ctx, v, string(name))

@@ -96,6 +96,9 @@ func commit(ctx context.Context, tx *act.Tx, r *row, action string, changes []rr
 	if err := g.reserved(r.Name, changes); err != nil {
 		return err
 	}
+	if err := r.mayChange(ctx, tx, action); err != nil {
+		return err
+	}
 	if sum != nil {
 		s.Sets = *sum
 	} else {
@@ -116,6 +119,16 @@ func commit(ctx context.Context, tx *act.Tx, r *row, action string, changes []rr
 		return err
 	}
 	return updateZone(ctx, tx, *r, s)
+}
+
+// mayChange refuses to edit what is fed from elsewhere: the next transfer would
+// take it back.
+func (r row) mayChange(ctx context.Context, tx *act.Tx, action string) error {
+	f, err := primaryOf(ctx, &tx.View, r.ID)
+	if err != nil || !f.there() || action == "zone.receive" || action == "zone.delete" || action == "zone.undelete" {
+		return err
+	}
+	return core.Errorf(core.Conflict, "the zone follows %s: change it there, or make it your own first (zone.unfollow)", f.Primaries)
 }
 
 // advance writes the next version into the history; text is its deltas.

@@ -13,15 +13,17 @@ import (
 // Control says what the nameserver should answer: every live zone, in its
 // newest version.
 func (z *Zones) Control() control.Control {
-	return control.Control{Name: nameserver, Kind: kind, Desired: desired, Plan: z.steps}
+	return control.Control{Name: nameserver, Kind: kind, Desired: z.desired, Plan: z.steps}
 }
 
-func desired(ctx context.Context, v *act.View) (map[core.Ref]uint64, error) {
+func (z *Zones) desired(ctx context.Context, v *act.View) (map[core.Ref]uint64, error) {
 	want := map[core.Ref]uint64{}
 	err := v.Each(ctx, `SELECT id, version FROM zone_zone WHERE deleted = 0`, nil, func(scan func(dest ...any) error) error {
 		var r row
 		err := scan(&r.ID, &r.Version)
-		want[r.ref()] = r.Version
+		if !z.expired(r.ID) {
+			want[r.ref()] = r.Version
+		}
 		return err
 	})
 	return want, err
@@ -35,7 +37,7 @@ func (z *Zones) steps(ctx context.Context, v *act.View, object core.Ref, have ui
 	switch {
 	case err != nil:
 		return nil, err
-	case !found || r.Deleted != 0:
+	case !found || r.Deleted != 0 || z.expired(r.ID):
 		if have == 0 {
 			return nil, nil
 		}
@@ -58,6 +60,9 @@ func (z *Zones) steps(ctx context.Context, v *act.View, object core.Ref, have ui
 	step.Set, err = sets(ctx, v, r)
 	return []host.Step{step}, err
 }
+
+// expired reports a zone of which nobody knows any more whether it is right.
+func (z *Zones) expired(id string) bool { return z.ports.Expired != nil && z.ports.Expired(id) }
 
 func after(changes []rr.Change) []rr.RRset {
 	out := make([]rr.RRset, len(changes))

@@ -49,6 +49,12 @@
 //	next            when they are looked at again; 9223372036854775807: when something happens
 //	id, sealed      of each key in zone_key, in the order of the ids: two lines a key
 //
+// and of these, where it is fed from elsewhere:
+//
+//	follows
+//	primaries       the text in column "primaries" of zone_primary
+//	key             the text in column "tsig"
+//
 // The digest of a version is the SHA-256 of these lines, each ended by one LF:
 //
 //	hostward-zone-version-v1

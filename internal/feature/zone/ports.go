@@ -35,6 +35,14 @@ type Ports struct {
 	NewKey func(ctx context.Context, zone rr.Name, flags uint16, a sign.Algorithm) (sign.Public, string, error)
 	// Policy returns what a TSIG key may change in a zone.
 	Policy func(ctx context.Context, v *act.View, key rr.Name, zone string) (transfer.Policy, error)
+	// Fetch brings a zone from one of its primaries (AXFR).
+	Fetch func(ctx context.Context, zone rr.Name, from Primary) ([]rr.RRset, error)
+	// MayUse reports whether the caller may have something signed with a TSIG key.
+	MayUse func(ctx context.Context, v *act.View, key rr.Name) (bool, error)
+	// Expired reports a zone that is fed from elsewhere and must not be served any
+	// more, since nobody there could be asked for too long (RFC 1035 3.3.13). Nil:
+	// none is.
+	Expired func(id string) bool
 	// Standing says what the nameserver has of a zone. Nil: it cannot be asked.
 	Standing func(ctx context.Context, zone core.Ref) (Standing, error)
 	// Template returns what a new zone of this tenant begins with.
@@ -79,7 +87,7 @@ func (z *Zones) Feature() act.Feature {
 			z.create(), z.importFile(), z.remove(),
 			z.edit(), z.recordAdd(), z.recordRemove(), z.recordSet(),
 			z.list(), z.show(), z.export(), z.history(), z.diff(),
-			z.sign(), z.unsign(), z.roll(), z.turn(), z.resign(), z.reseal(), z.signing(), z.update(),
+			z.sign(), z.unsign(), z.roll(), z.turn(), z.resign(), z.reseal(), z.signing(), z.update(), z.fetchFrom(), z.unfollow(), z.receive(),
 		},
 		Kinds: []act.Kind{{
 			Name: kind, Title: "Zones", Path: "/zones/{id}",

@@ -333,6 +333,9 @@ func (z *Zones) rekey(ctx context.Context, tx *act.Tx, action, event, zone strin
 // keep writes a keyring. Other duties, and another chain, are another version of
 // the zone.
 func (z *Zones) keep(ctx context.Context, tx *act.Tx, r *row, action string, was keyring, g *keyring) error {
+	if err := r.mayChange(ctx, tx, action); err != nil {
+		return err
+	}
 	if !was.signs() && g.signs() {
 		if err := z.mayBeSigned(ctx, tx, *r, *g); err != nil {
 			return err

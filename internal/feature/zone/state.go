@@ -14,11 +14,15 @@ import (
 const newest = 1<<63 - 1
 
 // state is what the digest of a zone covers; doc.go is its contract.
-func (r row) state(s sums, g keyring) string {
+func (r row) state(s sums, g keyring, f follows) string {
 	lines := []string{"hostward-zone-v1", r.ID, string(r.Name), r.Owner,
 		number(r.Serial), number(r.Version), number(r.Generation), number(r.Sets), number(r.Records),
 		number(r.Created), number(r.Deleted), hexSum(s.Sets.Sum()), s.History}
-	return digestLines(append(lines, g.lines()...)...)
+	lines = append(lines, g.lines()...)
+	if f.there() {
+		lines = append(lines, "follows", f.Primaries, f.Key)
+	}
+	return digestLines(lines...)
 }
 
 // after is the digest of a version that follows the one with digest before.
@@ -60,8 +64,17 @@ func (z *Zones) digest(ctx context.Context, v *act.View, id string) (string, err
 	if err != nil {
 		return "", err
 	}
-	g, err := keyringOf(ctx, v, id)
-	return r.state(s, g), err
+	return z.stateOf(ctx, v, r, s)
+}
+
+// stateOf adds what stands beside the zone's rows.
+func (z *Zones) stateOf(ctx context.Context, v *act.View, r row, s sums) (string, error) {
+	g, err := keyringOf(ctx, v, r.ID)
+	if err != nil {
+		return "", err
+	}
+	f, err := primaryOf(ctx, v, r.ID)
+	return r.state(s, g, f), err
 }
 
 // recompute reads every row and trusts no sum and no count.
@@ -87,8 +100,7 @@ func (z *Zones) recompute(ctx context.Context, v *act.View, id string) (string, 
 	if err != nil {
 		return "", err
 	}
-	g, err := keyringOf(ctx, v, id)
-	return r.state(s, g), err
+	return z.stateOf(ctx, v, r, s)
 }
 
 func (z *Zones) ids(ctx context.Context, v *act.View) (ids []string, err error) {
