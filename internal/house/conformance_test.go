@@ -156,6 +156,10 @@ var settings = map[string]func(w *world, s *setting){
 		}
 		s.in["zone"], s.in["update"] = id, `{"zone":"`+name+`","then":[{"kind":"add","name":"new.`+name+`","type":"A","ttl":60,"data":"192.0.2.7"}]}`
 	},
+	"zone.default.set": func(w *world, s *setting) {
+		s.by = w.guest()
+		s.in = map[string]any{"sign": "yes"}
+	},
 	"zone.sign":     func(w *world, s *setting) { s.in = map[string]any{"zone": w.zone()} },
 	"zone.unsign":   func(w *world, s *setting) { s.in["zone"] = w.signed() },
 	"zone.resign":   func(w *world, s *setting) { s.in["zone"] = w.signed() },

@@ -20,7 +20,7 @@ type CreateIn struct {
 func (z *Zones) create() act.Declaration {
 	return act.Change[CreateIn, Changed]{
 		Name: "zone.create", Doc: "Create a zone with SOA and NS records.", Class: class,
-		Roles: act.Hosted, Must: []string{"zone.created"}, Wakes: []string{nameserver}, Serves: serves(),
+		Roles: act.Hosted, Must: []string{"zone.created"}, May: []string{signed}, Wakes: []string{nameserver, signer}, Serves: serves(),
 		Sample: CreateIn{Name: "example.org"},
 		Target: func(ctx context.Context, v *act.View, in *CreateIn) (core.Ref, error) {
 			return z.account(ctx, v, &in.Owner)
@@ -148,7 +148,10 @@ func (z *Zones) found(ctx context.Context, tx *act.Tx, action string, name rr.Na
 		_, f := field(c)
 		fields = append(fields, f)
 	}
-	return r.made(warnings), tx.Record(ctx, event, r.ref(), fields...)
+	if err := tx.Record(ctx, event, r.ref(), fields...); err != nil {
+		return Changed{}, err
+	}
+	return r.made(warnings), z.signNew(ctx, tx, r)
 }
 
 // draft is a whole zone, worked out: for a large one that takes longer than

@@ -56,7 +56,7 @@ type FetchIn struct {
 func (z *Zones) fetchFrom() act.Declaration {
 	return act.Change[FetchIn, Changed]{
 		Name: "zone.fetch", Doc: "Take a zone over from another nameserver (AXFR), once, or as a secondary for good.", Class: class,
-		Roles: act.Hosted, Must: []string{"zone.fetched"}, Wakes: []string{nameserver, secondary, "peers"}, Serves: serves(),
+		Roles: act.Hosted, Must: []string{"zone.fetched"}, May: []string{signed}, Wakes: []string{nameserver, signer, secondary, "peers"}, Serves: serves(),
 		Sample: FetchIn{Name: "example.org", Primaries: []string{"192.0.2.53"}},
 		Target: func(ctx context.Context, v *act.View, in *FetchIn) (core.Ref, error) {
 			return z.account(ctx, v, &in.Owner)
@@ -79,7 +79,10 @@ func (z *Zones) fetchFrom() act.Declaration {
 					return Changed{}, err
 				}
 			}
-			return r.made(p.warnings), tx.Record(ctx, "zone.fetched", r.ref(), fields...)
+			if err := tx.Record(ctx, "zone.fetched", r.ref(), fields...); err != nil || in.Follow {
+				return r.made(p.warnings), err
+			}
+			return r.made(p.warnings), z.signNew(ctx, tx, r)
 		},
 	}
 }

@@ -33,7 +33,7 @@ type parsed struct {
 func (z *Zones) importFile() act.Declaration {
 	return act.Change[ImportIn, Changed]{
 		Name: "zone.import", Doc: "Import a zone from a BIND zone file, or make an existing zone equal to one.", Class: class,
-		Roles: act.Hosted, Must: []string{"zone.imported"}, Wakes: []string{nameserver}, Serves: serves(),
+		Roles: act.Hosted, Must: []string{"zone.imported"}, May: []string{signed}, Wakes: []string{nameserver, signer}, Serves: serves(),
 		Sample:  ImportIn{File: act.NewFile(sampleFile), Name: "example.org"},
 		Target:  z.importTarget,
 		Prepare: z.parse,
@@ -127,7 +127,10 @@ func (z *Zones) fromFile(ctx context.Context, tx *act.Tx, in ImportIn) (Changed,
 	if err != nil {
 		return Changed{}, err
 	}
-	return r.made(p.warnings), tx.Record(ctx, "zone.imported", r.ref(), append(r.fields(), p.fields(p.changes)...)...)
+	if err := tx.Record(ctx, "zone.imported", r.ref(), append(r.fields(), p.fields(p.changes)...)...); err != nil {
+		return Changed{}, err
+	}
+	return r.made(p.warnings), z.signNew(ctx, tx, r)
 }
 
 // replace makes the records of an existing zone those of the file.

@@ -56,6 +56,9 @@ func (z *Zones) listed(ctx context.Context, v *act.View, owners []string, p page
 	for i, r := range rows {
 		out.Zones[i] = r.public()
 		z.serving(ctx, r, &out.Zones[i])
+		if err := z.beside(ctx, v, r, &out.Zones[i]); err != nil {
+			return out, err
+		}
 		if out.Zones[i].OwnerName, err = z.ownerName(ctx, v, names, r.Owner); err != nil {
 			return out, err
 		}

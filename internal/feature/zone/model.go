@@ -32,6 +32,8 @@ type Zone struct {
 	Serving   string    `json:"serving,omitempty"` // "in force", "pending" or "unknown": the nameserver was asked
 	Served    uint64    `json:"served"`            // version that the nameserver answers with; 0: none
 	Changed   time.Time `json:"changed"`
+	Signing   string    `json:"signing,omitempty"` // "unsigned", "signed", "changing", "leaving"
+	Follows   string    `json:"follows,omitempty"` // addresses of the primaries it is fed from
 	OwnerName string    `json:"owner_name,omitempty"`
 	Owner     string    `json:"owner"`
 	ID        string    `json:"id"`

@@ -87,12 +87,12 @@ func (z *Zones) Feature() act.Feature {
 			z.create(), z.importFile(), z.remove(),
 			z.edit(), z.recordAdd(), z.recordRemove(), z.recordSet(),
 			z.list(), z.show(), z.export(), z.history(), z.diff(),
-			z.sign(), z.unsign(), z.roll(), z.turn(), z.resign(), z.reseal(), z.signing(), z.update(), z.fetchFrom(), z.unfollow(), z.receive(),
+			z.sign(), z.unsign(), z.roll(), z.turn(), z.resign(), z.reseal(), z.signing(), z.update(), z.fetchFrom(), z.unfollow(), z.receive(), z.setDefault(), z.showDefault(),
 		},
 		Kinds: []act.Kind{{
 			Name: kind, Title: "Zones", Path: "/zones/{id}",
 			Owner: z.owner, Digest: z.digest, Recompute: z.recompute, IDs: z.ids, Find: z.find,
-		}},
+		}, z.defaultKind()},
 		Pages: z.pageList(),
 		SQL:   migrations,
 	}

@@ -76,6 +76,9 @@ func (z *Zones) show() act.Declaration {
 				return out, err
 			}
 			z.serving(ctx, r, &out.Zone)
+			if err := z.beside(ctx, v, r, &out.Zone); err != nil {
+				return out, err
+			}
 			all, at, err := setsOf(ctx, v, r, in.Version)
 			if err != nil {
 				return out, err
@@ -122,6 +125,17 @@ func holds(s rr.RRset, text string) bool {
 		return true
 	}
 	return slices.ContainsFunc(s.Data, func(d string) bool { return strings.Contains(strings.ToLower(d), text) })
+}
+
+// beside adds how a zone is signed and where it is fed from.
+func (z *Zones) beside(ctx context.Context, v *act.View, r row, out *Zone) error {
+	g, err := keyringOf(ctx, v, r.ID)
+	if err != nil {
+		return err
+	}
+	f, err := primaryOf(ctx, v, r.ID)
+	out.Signing, out.Follows = g.inOneWord(), f.Primaries
+	return err
 }
 
 // serving asks the nameserver, and says so when it does not answer.

@@ -273,3 +273,32 @@ func TestZoneKeysAreSealedAgain(t *testing.T) {
 		o.sound()
 	})
 }
+
+func TestNewZonesAreSignedWhereSomebodyDecidedSo(t *testing.T) {
+	eachOutside(t, func(t *testing.T, o *outside) {
+		must[zone.Default](o.world, reseller, "zone.default.set", fields{"sign": "yes", "keys": "split"})
+		made, _ := must[zone.Changed](o.world, customer, "zone.create", fields{"name": "new.example"})
+		o.zone = made
+		p := o.plan()
+		if p.Signing == nil || len(p.Signing.Keys) != 2 || p.Version != 1 {
+			t.Fatalf("a customer's new zone below a reseller who wants it signed: %+v", p)
+		}
+		o.sound()
+		imported, _ := must[zone.Changed](o.world, customer, "zone.import", fields{"file": sample(t, "kranewitt.example.zone")})
+		o.zone = imported
+		if p := o.plan(); p.Signing == nil {
+			t.Error("an imported zone is not signed")
+		}
+		must[zone.Default](o.world, customer, "zone.default.set", fields{"sign": "no"})
+		other, _ := must[zone.Changed](o.world, customer, "zone.create", fields{"name": "plain.example"})
+		o.zone = other
+		if p := o.plan(); p.Signing != nil {
+			t.Error("the customer wants none signed, and it is")
+		}
+		d, _ := must[zone.Default](o.world, customer, "zone.default.set", fields{"sign": "inherit"})
+		if !d.Wish.Signed || d.From != agency {
+			t.Errorf("inherited: %+v", d)
+		}
+		o.fails(core.NotFound, stranger, "zone.default.show", fields{"owner": "shop"})
+	})
+}
