@@ -15,7 +15,7 @@ const (
 	AskParent  Deed = "ask-parent"  // see that the parent has the DS of Keys and no others; CDS asks by itself where parents look at it
 	DestroyKey Deed = "destroy-key" // have the private half of Keys destroyed, and Forget them
 	WarnLost   Deed = "warn-lost"   // the DS of Keys is asked for, was there, and is missing on Server: the zone is not protected
-	WarnWrong  Deed = "warn-wrong"  // Server has a DS that belongs to no key of the zone
+	WarnWrong  Deed = "warn-wrong"  // Server has a DS that belongs to no key of the zone, or to one that it is not signed with: see to it by hand
 )
 
 // Action is what is to be done now. The same ones come again until they are done.
@@ -81,7 +81,7 @@ func (s *State) warnings(o Observed) (out []Action) {
 			continue
 		}
 		c := s.seen(o.Zone, server)
-		if c.Foreign {
+		if c.Foreign || !s.accepted(c, s.DNSKEY, s.Data) {
 			out = append(out, Action{Deed: WarnWrong, Server: server.Name})
 		}
 		if was && len(asked.Keys) > 0 && len(c.Keys) == 0 {

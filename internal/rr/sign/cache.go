@@ -17,7 +17,6 @@ type Copy struct {
 	Live    bool    `json:"live,omitempty"`    // it may still be served
 	Gone    int64   `json:"gone,omitempty"`    // if not: when it was served last at the latest, on the State's clock
 	Dropped int64   `json:"dropped,omitempty"` // DS: when the parent was last asked for it no more, on the same clock
-	Loose   bool    `json:"loose,omitempty"`   // DS: the parent may have read the wish for it then, and act on it later
 }
 
 // equal reports whether two Copies are the same to a validator.
@@ -54,17 +53,20 @@ func (cs Copies) stretch(ttl int64, which func(Copy) bool) {
 }
 
 // drop notes that the parent is not asked for a copy any more.
-func (cs Copies) drop(which Copy, loose bool, clock int64) {
+func (cs Copies) drop(which Copy, clock int64) {
 	for i := range cs {
 		if cs[i].equal(which) {
-			cs[i].Dropped, cs[i].Loose = clock, loose
+			cs[i].Dropped = max(clock, 1)
 		}
 	}
 }
 
-// settled is when a copy that no server of the parent has is certainly over.
+// settled is when a DS that no server of the parent has is certainly over. A parent
+// that read the wish for it in the last moment may act on it much later, even one that
+// had it for years: it may lose it and then restore what it read. No DS at all harms
+// nobody whenever it comes.
 func (c Copy) settled(p Policy, clock int64) int64 {
-	if !c.Loose {
+	if c.Dropped == 0 || len(c.Keys) == 0 {
 		return clock
 	}
 	return max(clock, c.Dropped+int64(p.Registration/time.Second))

@@ -17,8 +17,8 @@ import (
 // strictest validator. Waiting for TTLs, for the parent and for signing
 // follows from that, for the rollovers of RFC 6781 4.1 and RFC 7583 3 as for a change
 // of mind in the middle of one. It holds as long as the parent publishes what it is
-// or was asked for, or nothing: one that publishes something else breaks a zone
-// whatever its keys do, and is warned of.
+// asked for, or was asked for until Policy.Registration ago, or nothing: one that
+// publishes something else breaks a zone whatever its keys do, and is warned of.
 //
 // p must be one that Check accepts.
 func Next(s State, p Policy, o Observed, now time.Time) (State, []Action, time.Time) {
@@ -77,21 +77,17 @@ func (s *State) served(p Policy, o Observed) {
 }
 
 // rememberParent notes which DS there are. Earlier ones are over when all servers
-// have what they were asked for last; a parent that had it all the time has no
-// reason to do anything about it later.
+// have what they were asked for last, and the time is over in which the parent may act
+// on what it was asked for before.
 func (s *State) rememberParent(p Policy, o Observed) {
 	seen, _ := s.parent(o)
 	for _, c := range seen {
 		s.ParentTTL = max(s.ParentTTL, c.TTL)
 		s.DS = s.DS.add(c)
-		if !s.obeys(c) {
-			s.Obeyed = 0
-		}
 	}
 	if o.Revision != s.Revision || !s.obeyed(o) {
 		return
 	}
-	s.Obeyed = or(s.Obeyed, max(s.Clock, 1))
 	stays := func(c Copy) bool { return c.equal(s.asked()) || slices.ContainsFunc(seen, c.equal) }
 	s.DS.end(stays, func(c Copy) int64 { return c.settled(p, s.Clock) })
 }
@@ -106,8 +102,7 @@ func (s *State) emit(p Policy, was Copy) {
 	asked.TTL = or(s.ParentTTL, int64(day/time.Second))
 	s.DS, s.DNSKEY, s.Data = s.DS.add(asked), s.DNSKEY.add(s.published()), s.Data.add(s.signing())
 	if !asked.equal(was) {
-		s.DS.drop(was, s.Obeyed == 0 || s.Clock-s.Obeyed < int64(p.Registration/time.Second), s.Clock)
-		s.Obeyed = 0
+		s.DS.drop(was, s.Clock)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 // mixture of what caches hold is refused.
 func TestNoMixtureOfCachesIsEverRefused(t *testing.T) {
 	checked := 0
-	for seed := range uint64(60) {
+	for seed := range uint64(100) {
 		w := newWorld(t, seed)
 		w.chaos = seed%3 != 0
 		w.policy = sign.Policy{Signed: true, Algorithm: sign.Ed25519, Propagation: time.Duration(max(w.lag, 1)) * time.Second}

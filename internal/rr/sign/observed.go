@@ -17,7 +17,8 @@ type Observed struct {
 	// Complete is Zone.Complete of what is served; true for an unsigned zone.
 	Complete bool
 	// MaxTTL is Zone.MaxTTL, or the greatest TTL of an unsigned zone, and KeyTTL that of
-	// DNSKEY, in seconds.
+	// DNSKEY, in seconds. In the first call MaxTTL is the greatest that was served in
+	// as long as that TTL: a zone whose TTLs were lowered yesterday is still cached.
 	MaxTTL, KeyTTL uint32
 	// Parent is what each nameserver of the parent says; empty if they were not asked.
 	// A parent of which one server is silent proves nothing, so it has to be in the list.

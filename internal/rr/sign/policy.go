@@ -34,7 +34,8 @@ type Policy struct {
 	// formula; resolvers stretch TTLs, and clocks jump). 0: 2 h.
 	Safety time.Duration `json:"safety"`
 	// Registration is how long a parent may take to act on something that it was
-	// asked for and that is no longer wanted (RFC 7583 "Dreg"). 0: 72 h.
+	// asked for and that is no longer wanted (RFC 7583 "Dreg"). What an old DS needs
+	// stays for at least as long, and a zone is not unsigned before. 0: 72 h.
 	Registration time.Duration `json:"registration"`
 	// Step is the longest time that counts as passed between two calls of Next; so a
 	// clock that jumps ahead gains no more than that. 0: 30 min.

@@ -26,8 +26,6 @@ type State struct {
 	DS     Copies `json:"ds,omitempty"`
 	DNSKEY Copies `json:"dnskey,omitempty"`
 	Data   Copies `json:"data,omitempty"`
-	// Obeyed is since when the parent has what it is asked for, on the Clock; 0 if it has not.
-	Obeyed int64 `json:"obeyed,omitempty"`
 	// ParentTTL is the greatest TTL the parent's DS was seen with, in seconds.
 	ParentTTL int64 `json:"parent_ttl,omitempty"`
 	// Waits are the reasons why nothing more is done now.

@@ -104,6 +104,7 @@ type order struct {
 func newWorld(t *testing.T, seed uint64) *world {
 	r := rand.New(rand.NewPCG(seed, 2))
 	w := &world{t: t, r: r, now: 1_800_000_000, jumped: 1_800_000_000, keyTTL: w60(r, 60), dataTTL: w60(r, 600), parentDS: w60(r, 60), lag: r.Int64N(3600), resigned: true}
+	w.greatest = w.dataTTL
 	w.dnskey.serve(version{}, w.now, w.dataTTL)
 	w.data.serve(version{}, w.now, w.dataTTL)
 	for range 1 + r.IntN(3) {
@@ -170,6 +171,11 @@ func (w *world) registry() {
 	}
 }
 
+// reaction is how long the parent takes at most to act on what it read, in seconds: with
+// the time its slowest server takes that is less than Registration. One that takes
+// longer is outside of what Next promises.
+const reaction = 68 * 3600
+
 // read has the parent read the CDS that is served, and act on it later, in order.
 // It may also lose it on the way.
 func (w *world) read() {
@@ -177,9 +183,9 @@ func (w *world) read() {
 	if !is || w.chaos && w.chance(3) {
 		return
 	}
-	at := w.now + w.r.Int64N(3600)
+	at, last := w.now+w.r.Int64N(3600), w.now+reaction
 	if w.chaos {
-		at = w.now + w.r.Int64N(60*3600)
+		at = w.now + w.r.Int64N(reaction)
 	}
 	if n := len(w.queue); n > 0 {
 		at = max(at, w.queue[n-1].at)
@@ -187,7 +193,7 @@ func (w *world) read() {
 	if before := w.latest(); w.chance(2) && len(asked.keys) > 0 && !before.fault {
 		both := version{keys: union(before.keys, asked.keys)}
 		w.queue = append(w.queue, order{at, both})
-		at += w.r.Int64N(7200)
+		at = min(at+w.r.Int64N(7200), last)
 	}
 	w.queue = append(w.queue, order{at, asked})
 }
@@ -373,9 +379,19 @@ func (w *world) do(a sign.Action) {
 		}
 	case sign.Configure:
 		w.configure()
+	case sign.WarnWrong:
+		w.complain()
 	}
 	if err != nil {
 		w.fail("%+v: %v", a, err)
+	}
+}
+
+// complain has somebody call the parent about a DS of an unsigned zone: it has no CDS
+// that would mend it.
+func (w *world) complain() {
+	if !w.chaos && !w.state.Signs() {
+		w.publish(version{})
 	}
 }
 
