@@ -99,6 +99,7 @@ type authority struct {
 type order struct {
 	at int64
 	version
+	more bool // besides what is published then
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -157,7 +158,7 @@ func (w *world) registry() {
 		if o.at > w.now {
 			return false
 		}
-		w.publish(o.version)
+		w.obey(o)
 		return true
 	})
 	if w.chaos && w.chance(600) {
@@ -190,23 +191,21 @@ func (w *world) read() {
 	if n := len(w.queue); n > 0 {
 		at = max(at, w.queue[n-1].at)
 	}
-	if before := w.latest(); w.chance(2) && len(asked.keys) > 0 && !before.fault {
-		both := version{keys: union(before.keys, asked.keys)}
-		w.queue = append(w.queue, order{at, both})
+	if w.chance(2) && len(asked.keys) > 0 {
+		w.queue = append(w.queue, order{at, asked, true})
 		at = min(at+w.r.Int64N(7200), last)
 	}
-	w.queue = append(w.queue, order{at, asked})
+	w.queue = append(w.queue, order{at, asked, false})
 }
 
-// latest is what the parent will have when all it has read is done.
-func (w *world) latest() version {
-	if n := len(w.queue); n > 0 {
-		return w.queue[n-1].version
+// obey has the parent publish what it read. What it publishes besides for a time is what
+// it has then, not what it had when it read: that may be gone for good.
+func (w *world) obey(o order) {
+	if !o.more {
+		w.publish(o.version)
+	} else if !w.last.fault {
+		w.publish(version{keys: union(w.last.keys, o.keys)})
 	}
-	if due := w.parent[0].due; len(due) > 0 {
-		return due[len(due)-1].version
-	}
-	return w.parent[0].now
 }
 
 func union(a, b []sign.KeyID) []sign.KeyID {
@@ -242,7 +241,7 @@ func (w *world) publish(v version) {
 		}
 	}
 	for _, a := range w.parent {
-		a.due = append(a.due, order{w.now + a.lag, v})
+		a.due = append(a.due, order{w.now + a.lag, v, false})
 	}
 }
 
