@@ -50,6 +50,8 @@ var rooms = []room{
 		"os": "signing is pure: time, keys and randomness are given to it", "net": "signing knows no network", "crypto/rand": "signing is given what it needs"}},
 	{dir: "internal/rr/transfer", ours: []string{"core", "rr"}, bans: map[string]string{
 		"database/sql": "transfer is a protocol: it is handed what it sends and hands over what it gets", "log/slog": "transfer returns errors"}},
+	{dir: "internal/rr/ask", ours: []string{"core", "rr"}, bans: map[string]string{
+		"database/sql": "ask puts one question and judges the answer", "log/slog": "ask returns errors"}},
 	{dir: "internal/ini", ours: []string{"core", "file"}},
 	{dir: "internal/store", ours: []string{"core", "file"}},
 	{dir: "internal/ledger", ours: []string{"core", "file"}, bans: map[string]string{
@@ -69,6 +71,8 @@ var rooms = []room{
 	// The log's own feature shows what the ledger keeps; it still changes nothing.
 	{dir: "internal/feature/actionlog", ours: []string{"core", "act", "ledger"}, bans: hands},
 	{dir: "internal/feature/*", ours: []string{"core", "act", "control", "host", "rr", "rr/sign", "rr/transfer"}, bans: hands},
+	// What the outside sees of a zone is measured in the words of DNS, and told to sign.Next.
+	{dir: "internal/adapter/outside", ours: []string{"core", "rr", "rr/ask", "rr/sign"}},
 	{dir: "internal/adapter/*", ours: []string{"core", "file", "ini", "keeper", "ledger", "act"}},
 	{dir: "internal/face/*", ours: []string{"core", "act"}, bans: map[string]string{
 		"database/sql": "a face has nothing but the bus"}},
