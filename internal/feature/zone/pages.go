@@ -19,6 +19,7 @@ func (z *Zones) pageList() []act.Page {
 		},
 		{Path: "/zones/new", Title: "New zone", Icon: "zone", Roles: act.Hosted, Template: z.pages, File: "page/new.html"},
 		{Path: "/zones/import", Title: "Import a zone", Icon: "zone", Roles: act.Hosted, Template: z.pages, File: "page/import.html"},
+		{Path: "/zones/fetch", Title: "Take a zone over", Icon: "zone", Roles: act.Hosted, Template: z.pages, File: "page/fetch.html"},
 		{
 			Path: "/zones/{zone}", Title: "Zone", Icon: "zone", Roles: act.Readers, Template: z.pages, File: "page/zone.html",
 			Calls: func(path map[string]string, q url.Values) map[string]act.Call {
