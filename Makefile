@@ -10,9 +10,14 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 AXE_VERSION := 4.14.1
 AXE         := .cache/axe-core-$(AXE_VERSION)/axe.min.js
 
+# Pebble is the certificate authority of the tests (ACME): pinned, built from its
+# module into .cache/, never shipped.
+PEBBLE_VERSION := v2.10.1
+PEBBLE         := .cache/pebble-$(PEBBLE_VERSION)/pebble
+
 # Debian packages that the tests talk to: databases, other name servers,
 # validators, a browser.
-TEST_PACKAGES := sqlite3 postgresql dnsutils ldnsutils knot knot-dnsutils knot-dnssecutils nsd bind9 bind9-utils unbound pdns-server pdns-backend-sqlite3 chromium python3 iproute2 systemd fail2ban postfix
+TEST_PACKAGES := sqlite3 postgresql dnsutils ldnsutils knot knot-dnsutils knot-dnssecutils nsd bind9 bind9-utils unbound pdns-server pdns-backend-sqlite3 chromium python3 iproute2 systemd fail2ban postfix lego
 
 .PHONY: build run test unit mutate lint vet bench deps clean
 
@@ -28,7 +33,7 @@ run: build
 test: deps build
 	$(GO) vet ./...
 	GOOS=windows $(GO) build ./...
-	HOSTWARD_TEST_FULL=1 AXE_CORE=$(abspath $(AXE)) $(GO) test -timeout 20m ./...
+	HOSTWARD_TEST_FULL=1 AXE_CORE=$(abspath $(AXE)) PEBBLE=$(abspath $(PEBBLE)) $(GO) test -timeout 20m ./...
 
 # The tests that need nothing but Go; what is missing on the machine is skipped.
 unit:
@@ -46,11 +51,15 @@ lint:
 bench:
 	bench/run.sh
 
-deps: $(AXE)
+deps: $(AXE) $(PEBBLE)
 	@if [ "$$(id -u)" = 0 ]; then \
 	  missing=$$(dpkg-query -W -f='$${Package} $${db:Status-Status}\n' $(TEST_PACKAGES) 2>/dev/null | awk '$$2=="installed"{print $$1}' | sort > .cache/have; echo $(TEST_PACKAGES) | tr ' ' '\n' | sort | comm -23 - .cache/have); \
 	  if [ -n "$$missing" ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi; \
 	else echo "not root: install for the full test: $(TEST_PACKAGES)"; fi
+
+$(PEBBLE):
+	mkdir -p $(dir $@)
+	GOBIN=$(abspath $(dir $@)) $(GO) install github.com/letsencrypt/pebble/v2/cmd/pebble@$(PEBBLE_VERSION)
 
 $(AXE):
 	mkdir -p $(dir $@)
