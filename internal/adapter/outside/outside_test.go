@@ -1,0 +1,62 @@
+package outside_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"hostward/internal/adapter/outside"
+	"hostward/internal/rr/sign"
+)
+
+func TestNothingIsFoundAtAZoneThatIsInOrder(t *testing.T) {
+	for _, nsec3 := range []bool{false, true} {
+		w := newTree(t)
+		w.of(func(m *machine) { m.nsec3 = nsec3 }, childA, childB)
+		r := w.check()
+		if len(r.Findings) > 0 {
+			t.Errorf("NSEC3 %t:\n%s", nsec3, written(r))
+		}
+		if len(r.Servers) != 3 || r.Servers[0].Serial != 7 || r.Parent != "test." {
+			t.Errorf("servers %+v, parent %s", r.Servers, r.Parent)
+		}
+	}
+}
+
+func TestTheParentsDSIsToldToNext(t *testing.T) {
+	w := newTree(t)
+	w.cut["tcp "+testB], w.cut["udp "+testB] = true, true
+	r := w.check()
+	if o := r.Observed; len(o.Parent) != 2 || o.Zone != zone || o.KeyTTL != 3600 || o.MaxTTL != 3600 {
+		t.Fatalf("%+v", o)
+	}
+	heard, silent := r.Observed.Parent[0], r.Observed.Parent[1]
+	if heard.Failed || !slices.Equal(heard.DS, []sign.DS{key(2).DS(zone, sign.SHA256)}) || heard.TTL != 3600 {
+		t.Errorf("%+v", heard)
+	}
+	if !silent.Failed || len(silent.DS) > 0 {
+		t.Errorf("%+v", silent)
+	}
+	for _, s := range r.Servers {
+		if !slices.Equal(s.Keys, []string{key(2).Data()}) || len(s.Signers) != 1 {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+func written(r outside.Report) string {
+	var out strings.Builder
+	for _, f := range r.Findings {
+		fmt.Fprintf(&out, "%s %s %s: %s (%s; %s)\n", f.Severity, f.ID, f.Server, f.Measured, f.Expected, f.Do)
+	}
+	return out.String()
+}
+
+func ids(r outside.Report) (out []outside.ID) {
+	for _, f := range r.Findings {
+		out = append(out, f.ID)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
