@@ -107,7 +107,7 @@ func (s *survey) judgeGlue() {
 		}
 	}
 	for _, name := range s.owners {
-		if !slices.ContainsFunc(s.views, func(v view) bool { return v.name == name }) {
+		if !s.over && !slices.ContainsFunc(s.views, func(v view) bool { return v.name == name }) {
 			s.found(NoAddress, "", fmt.Sprintf("No address was found for the nameserver %s.", name))
 		}
 	}
@@ -143,13 +143,16 @@ func (s *survey) judgeServers() {
 }
 
 func (s *survey) judgeServer(v *view) {
+	if v.gap != nil {
+		s.silence(ServerSilent, v.host, v.gap)
+	}
 	for _, f := range []struct {
 		is       bool
 		id       ID
 		measured string
 	}{
 		{v.err != nil, ServerSilent, fmt.Sprintf("It answers over TCP only: %v.", v.err)},
-		{v.stream != nil, NoTCP, fmt.Sprintf("It answers over UDP only: %v.", v.stream)},
+		{v.stream != nil && !errors.Is(v.stream, errSpent), NoTCP, fmt.Sprintf("It answers over UDP only: %v.", v.stream)},
 		{v.plain, NoEDNS, "It answers questions without EDNS only."},
 		{v.recurses, OpenRecursion, "It answered a question about the root, which it has to ask others for."},
 		{v.hands, OpenTransfer, "It began to transfer the whole zone (AXFR) to us."},
@@ -191,6 +194,16 @@ func (s *survey) serving() (out []*view) {
 	return out
 }
 
+// knowing returns the addresses that serve the zone and answered for all of types.
+func (s *survey) knowing(types ...string) (out []*view) {
+	for _, v := range s.serving() {
+		if !slices.ContainsFunc(types, func(typ string) bool { _, ok := v.sets[typ]; return !ok }) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
 // set returns an RRset of the apex as a server has it.
 func (v *view) set(zone rr.Name, typ string) []rr.Record {
 	return v.sets[typ].Find(ask.Answer, zone, typ)
@@ -204,7 +217,7 @@ func (s *survey) judgeNS() {
 				break
 			}
 		}
-		for _, v := range s.serving() {
+		for _, v := range s.knowing("NS") {
 			yield(v.host, list("NS", v.set(s.zone, "NS")))
 		}
 	})
@@ -217,7 +230,7 @@ func (s *survey) judgeSerials() {
 		}
 	})
 	s.same(KeysDiffer, func(yield func(host, string)) {
-		for _, v := range s.serving() {
+		for _, v := range s.knowing("DNSKEY") {
 			yield(v.host, "the keys "+keyNames(v.set(s.zone, "DNSKEY")))
 		}
 	})

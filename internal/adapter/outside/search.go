@@ -57,7 +57,10 @@ func (s *search) ask(ctx context.Context, at netip.Addr, q ask.Question) (r ask.
 		if err := s.spend(); err != nil {
 			return r, err
 		}
-		if r, err = client.Ask(ctx, address, q); err == nil || q.Stream || errors.Is(err, ask.ErrUnreachable) {
+		if r, err = client.Ask(ctx, address, q); err != nil && ctx.Err() != nil {
+			return r, errSpent
+		}
+		if err == nil || q.Stream || errors.Is(err, ask.ErrUnreachable) {
 			break
 		}
 	}

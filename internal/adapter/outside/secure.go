@@ -63,7 +63,7 @@ func (s *survey) judgeDS() {
 			s.found(DigestWeak, "", fmt.Sprintf("The DS of the key %s has the digest type %s.", ask.KeyName(d), f[2]))
 		}
 	}
-	for _, v := range s.serving() {
+	for _, v := range s.validated() {
 		keys := v.set(s.zone, "DNSKEY")
 		if len(all) == 0 && len(keys) > 0 {
 			s.found(DSMissing, "", "The zone is signed and its parent has no DS.")
@@ -106,36 +106,49 @@ func (s *survey) prove(v *view, typ string, set []rr.Record) ask.Proof {
 }
 
 func (s *survey) judgeSignatures() {
-	for _, v := range s.serving() {
-		if !s.signed(v) || v.plain {
+	for _, v := range s.validated() {
+		if !s.signed(v) {
 			continue
 		}
-		s.weigh(v, "SOA", s.prove(v, "SOA", v.soa.Find(ask.Answer, s.zone, "SOA")))
+		all := map[ID][]string{}
+		weigh(all, "SOA", s.prove(v, "SOA", v.soa.Find(ask.Answer, s.zone, "SOA")), s.At)
 		for _, typ := range answered() {
 			if set := v.set(s.zone, typ); len(set) > 0 {
-				s.weigh(v, typ, s.prove(v, typ, set))
+				weigh(all, typ, s.prove(v, typ, set), s.At)
 			}
 		}
-		s.judgeDenial(v)
+		s.judgeDenial(v, all)
+		for _, id := range []ID{SignatureMissing, SignatureBroken, SignatureEnds} {
+			if len(all[id]) > 0 {
+				s.found(id, v.String(), strings.Join(all[id], " "))
+			}
+		}
 	}
 }
 
+// validated returns the addresses whose answers can be validated: those without EDNS, or
+// that did not say what keys there are, prove nothing either way.
+func (s *survey) validated() []*view {
+	return slices.DeleteFunc(s.knowing("DNSKEY"), func(v *view) bool { return v.plain })
+}
+
 // weigh adds what the signatures over one set come to.
-func (s *survey) weigh(v *view, what string, p ask.Proof) {
-	left := p.Expires.Sub(s.At)
+func weigh(all map[ID][]string, what string, p ask.Proof, now time.Time) {
+	add := func(id ID, text string) { all[id] = append(all[id], text) }
+	left := p.Expires.Sub(now)
 	switch {
 	case len(p.Valid) == 0 && len(p.Faults) == 0:
-		s.found(SignatureMissing, v.String(), what+" has no signature.")
+		add(SignatureMissing, what+" has no signature.")
 	case len(p.Valid) == 0:
-		s.found(SignatureBroken, v.String(), "No signature over "+what+" holds: "+strings.Join(p.Faults, "; ")+".")
+		add(SignatureBroken, "No signature over "+what+" holds: "+strings.Join(p.Faults, "; ")+".")
 	case left < enough:
-		s.found(SignatureEnds, v.String(), fmt.Sprintf("The signature over %s ends on %s, in %s.", what, p.Expires.Format(time.DateTime), left.Round(time.Hour)))
+		add(SignatureEnds, fmt.Sprintf("The signature over %s ends on %s, in %s.", what, p.Expires.Format(time.DateTime), left.Round(time.Hour)))
 	}
 }
 
 // judgeDenial looks at the answer about a name that does not exist. One that a wildcard
 // gave is an answer and proves nothing here.
-func (s *survey) judgeDenial(v *view) {
+func (s *survey) judgeDenial(v *view, all map[ID][]string) {
 	r := v.denial
 	if r.Code != "NXDOMAIN" && r.Code != "NOERROR" || len(r.Sections[ask.Answer]) > 0 {
 		return
@@ -153,7 +166,7 @@ func (s *survey) judgeDenial(v *view) {
 			return
 		}
 		covered = covered || ask.Denies([]rr.Record{record}, v.missing)
-		s.weigh(v, "the denial", p)
+		weigh(all, "the denial", p, s.At)
 	}
 	if !covered {
 		s.found(DenialBroken, v.String(), fmt.Sprintf("The answer that %s does not exist has %d records of the chain, and none covers it.", v.missing, len(chain)))
@@ -163,11 +176,11 @@ func (s *survey) judgeDenial(v *view) {
 // judgeCDS holds CDS and CDNSKEY against each other, the keys, and the parent.
 func (s *survey) judgeCDS() {
 	s.same(CDSOdd, func(yield func(host, string)) {
-		for _, v := range s.serving() {
+		for _, v := range s.knowing("CDS", "CDNSKEY") {
 			yield(v.host, list("CDS", v.set(s.zone, "CDS"))+"; "+list("CDNSKEY", v.set(s.zone, "CDNSKEY")))
 		}
 	})
-	for _, v := range s.serving() {
+	for _, v := range s.knowing("CDS", "CDNSKEY", "DNSKEY") {
 		cds, cdnskey := v.set(s.zone, "CDS"), v.set(s.zone, "CDNSKEY")
 		if why := odd(as("DS", cds), as("DNSKEY", cdnskey), v.set(s.zone, "DNSKEY")); why != "" {
 			s.found(CDSOdd, v.String(), why)

@@ -58,6 +58,7 @@ type tree struct {
 	ports    map[string]string
 	cut      map[string]bool // "tcp 198.18.2.1": nothing gets there
 	cfg      outside.Config
+	later    []func() // what starts after all machines
 }
 
 func newTree(t *testing.T) *tree {
@@ -128,6 +129,9 @@ func (w *tree) check() outside.Report {
 		w.ports[at] = m.start(w.t)
 	}
 	w.ports[childC] = w.ports[childB]
+	for _, start := range w.later {
+		start()
+	}
 	o, err := outside.New(w.cfg)
 	if err != nil {
 		w.t.Fatal(err)
@@ -194,6 +198,32 @@ func (m *machine) start(t *testing.T) string {
 	return port
 }
 
+// resolver prepares unbound, which trusts that DS of the top level and knows where our
+// servers are; "": it does not validate. It starts when the others have. It returns its address.
+func (w *tree) resolver(ds string) string {
+	path, dir, port := tool(w.t, "unbound"), w.t.TempDir(), freePort(w.t)
+	w.later = append(w.later, func() {
+		config := fmt.Sprintf("server:\n  interface: 127.0.0.1@%s\n  username: \"\"\n  chroot: \"\"\n  directory: \"%[2]s\"\n  pidfile: \"%[2]s/pid\"\n"+
+			"  use-syslog: no\n  num-threads: 1\n  do-not-query-localhost: no\n  local-zone: \"test.\" nodefault\n", port, dir)
+		if ds == "" {
+			config += "  module-config: \"iterator\"\n"
+		} else {
+			config += "  module-config: \"validator iterator\"\n  trust-anchor: \"test. DS " + ds + "\"\n"
+		}
+		for origin, at := range map[string]string{"test.": testA, "z.test.": childA} {
+			config += fmt.Sprintf("stub-zone:\n  name: %q\n  stub-addr: 127.0.0.1@%s\n", origin, w.ports[at])
+		}
+		config += "remote-control:\n  control-enable: no\n"
+		file := filepath.Join(dir, "unbound.conf")
+		if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+			w.t.Fatal(err)
+		}
+		run(w.t, path, "-d", "-c", file)
+		await(w.t, "127.0.0.1:"+port, "localhost.", func(*dns.Msg) bool { return true })
+	})
+	return "127.0.0.1:" + port
+}
+
 // run runs a program until the test ends.
 func run(t *testing.T, path string, args ...string) {
 	t.Helper()
@@ -210,10 +240,16 @@ func run(t *testing.T, path string, args ...string) {
 // wait returns when a server answers for a zone.
 func wait(t *testing.T, address, origin string) {
 	t.Helper()
+	await(t, address, origin, func(m *dns.Msg) bool { return len(m.Answer) > 0 })
+}
+
+// await returns when a server gives an answer that will do.
+func await(t *testing.T, address, origin string, enough func(*dns.Msg) bool) {
+	t.Helper()
 	for end := time.Now().Add(20 * time.Second); ; {
 		m := new(dns.Msg)
 		m.SetQuestion(origin, dns.TypeSOA)
-		if got, err := dns.Exchange(m, address); err == nil && len(got.Answer) > 0 {
+		if got, err := dns.Exchange(m, address); err == nil && enough(got) {
 			return
 		}
 		if time.Now().After(end) {

@@ -26,11 +26,12 @@ type delegation struct {
 // view is what one address of the zone itself says.
 type view struct {
 	host
-	err      error     // it gave no answer over UDP, or none with EDNS
-	plain    bool      // it answers without EDNS only
-	stream   error     // it gave no answer over TCP
-	soa      ask.Reply // of the apex
-	sets     map[string]ask.Reply
+	err      error                // it gave no answer over UDP, or none with EDNS
+	plain    bool                 // it answers without EDNS only
+	stream   error                // it gave no answer over TCP
+	soa      ask.Reply            // of the apex
+	sets     map[string]ask.Reply // by type, those that were answered
+	gap      error                // why one was not
 	denial   ask.Reply
 	missing  rr.Name // what the denial is about
 	recurses bool
@@ -51,6 +52,7 @@ type survey struct {
 	honest   addresses // of servers below the zone, as the zone's own servers say
 	resolved ask.Reply
 	refused  error // the resolver did not answer
+	over     bool  // not all was asked: the bounds were reached
 }
 
 // measure asks everybody. It fails if the parent cannot be found.
@@ -64,6 +66,7 @@ func (s *survey) measure(ctx context.Context) error {
 	hosts := s.servers(ctx)
 	s.views = each(hosts, func(h host) view { return s.view(ctx, h) })
 	s.askResolver(ctx)
+	s.over = ctx.Err() != nil || s.spent > s.cfg.Questions
 	return nil
 }
 
@@ -110,7 +113,7 @@ func (d *delegation) readDS(r ask.Reply, zone rr.Name) {
 	switch {
 	case len(d.ds) > 0:
 		d.ttl = d.ds[0].TTL
-	case r.Code != "NOERROR" || !r.Authoritative:
+	case r.Code != "NOERROR" && r.Code != "NXDOMAIN" || !r.Authoritative:
 		d.bad = fmt.Errorf("it says %s and nothing of the DS", or(r.Code, "nothing"))
 	default:
 		for _, soa := range r.Sections[ask.Authority] {
@@ -224,10 +227,21 @@ func (v *view) serves(zone rr.Name) bool {
 
 func (s *survey) viewZone(ctx context.Context, v *view) {
 	for _, typ := range answered() {
-		v.sets[typ], _ = s.ask(ctx, v.addr, ask.Question{Name: s.zone, Type: typ, Plain: v.plain}) // silence is found by SOA
+		r, err := s.ask(ctx, v.addr, ask.Question{Name: s.zone, Type: typ, Plain: v.plain})
+		if err == nil && (r.Code != "NOERROR" || !r.Authoritative) {
+			err = fmt.Errorf("it answers %s", r.Code)
+		}
+		if err != nil {
+			v.gap = fmt.Errorf("asked for %s: %w", typ, err)
+			continue
+		}
+		v.sets[typ] = r
 	}
 	v.missing, _ = rr.ParseName("hostward-asks-for-what-is-not-there", s.zone)
-	v.denial, _ = s.ask(ctx, v.addr, ask.Question{Name: v.missing, Type: "TXT", Plain: v.plain})
+	var err error
+	if v.denial, err = s.ask(ctx, v.addr, ask.Question{Name: v.missing, Type: "TXT", Plain: v.plain}); err != nil {
+		v.gap = fmt.Errorf("asked for a name that is not there: %w", err)
+	}
 	if r, err := s.ask(ctx, v.addr, ask.Question{Name: ".", Type: "NS", Recurse: true}); err == nil {
 		v.recurses = r.Recursion && !r.Authoritative && len(r.Sections[ask.Answer]) > 0
 	}
