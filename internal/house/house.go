@@ -39,7 +39,8 @@ type Config struct {
 	// D3). Default: it is a part of this one, and DNS says where.
 	Nameserver string
 	Witnesses  []WitnessConfig // who cosigns checkpoints
-	Private    bool            // witnesses may have private addresses (SPEC A10)
+	Private    bool            // other servers may have private addresses (SPEC A10)
+	Roots      []netip.Addr    // of the DNS tree, for looks from outside; default: the IANA\'s
 	Clock      core.Clock
 	Log        *slog.Logger
 	// PanelLog gets one line for each failed log-in, in a form that ban filters
@@ -84,6 +85,7 @@ type House struct {
 	mail        chan struct{} // letters wait
 	signing     *signing
 	secondaries *secondaries
+	world       *world
 	neighbours  atomic.Pointer[nameserver.Settings] // as the nameserver was told last
 	follower    *witness.Follower
 	writer      *store.Writer
@@ -320,6 +322,10 @@ func (h *House) start(ctx, background context.Context) error {
 	}
 	if err := h.startDNS(); err != nil {
 		return err
+	}
+	var err error
+	if h.world, err = h.newWorld(); err != nil {
+		return fmt.Errorf("setting up looks from outside: %w", err)
 	}
 	h.nameservers = hands.NewNameserver(h.Answers)
 	signer := hands.NewSigner(h.nameservers, h.Answers, h.Keeper, h.Clock)

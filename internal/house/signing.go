@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"sync"
 	"time"
 
 	"hostward/internal/core"
@@ -112,36 +113,52 @@ func (s *signing) alarm(name rr.Name, left time.Duration) {
 // turnKeys takes the keys of all zones further for which it is time.
 func (s *signing) turnKeys(ctx context.Context) error {
 	now := s.house.Clock()
-	ids, err := s.house.features.zones.Due(ctx, s.house.Bus, now)
+	due, err := s.house.features.zones.Due(ctx, s.house.Bus, now)
 	if err != nil {
 		return err
 	}
 	var errs []error
-	for _, id := range ids {
-		if ctx.Err() != nil || s.patient[id].until.After(now) {
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, looksAtATime)
+	var mu sync.Mutex
+	for _, one := range due {
+		if ctx.Err() != nil || s.patient[one.ID].until.After(now) {
 			continue
 		}
-		errs = append(errs, s.turnOne(ctx, id, now))
+		slots <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-slots }()
+			next, err := s.turnOne(ctx, one)
+			mu.Lock()
+			defer mu.Unlock()
+			s.settle(one.ID, now, next)
+			errs = append(errs, err)
+		})
 	}
+	wait.Wait()
 	return errors.Join(errs...)
 }
 
-func (s *signing) turnOne(ctx context.Context, id string, now time.Time) error {
-	out, err := s.house.features.zones.Turn(ctx, s.house.Bus, id, s.parent(ctx, id))
-	if core.UnlessNotFound(err) != nil {
-		return err
+// turnOne takes the keys of one zone further, by what its parent has, and returns
+// when they are to be looked at again.
+func (s *signing) turnOne(ctx context.Context, one zone.Looked) (time.Time, error) {
+	var parent []zone.ParentServer
+	if one.Parent {
+		parent = s.house.world.parent(ctx, one.Name)
 	}
-	if out.Next.After(now) {
+	out, err := s.house.features.zones.Turn(ctx, s.house.Bus, one.ID, parent)
+	return out.Next, core.UnlessNotFound(err)
+}
+
+// settle leaves a zone alone for longer and longer of which nothing new was kept.
+func (s *signing) settle(id string, now, next time.Time) {
+	if next.After(now) {
 		delete(s.patient, id)
-		return nil
+		return
 	}
 	last := min(max(2*s.patient[id].last, patientAsk), laziestAsk)
 	s.patient[id] = pause{now.Add(last), last}
-	return nil
 }
-
-// parent asks the parent of a zone for its DS.
-func (s *signing) parent(context.Context, string) []zone.ParentServer { return nil }
 
 // standing asks the nameserver what it has of a zone.
 func (h *House) standing(ctx context.Context, ref core.Ref) (zone.Standing, error) {

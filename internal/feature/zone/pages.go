@@ -50,6 +50,12 @@ func (z *Zones) pageList() []act.Page {
 			},
 		},
 		{
+			Path: "/zones/{zone}/health", Title: "Health", Icon: "eye", Roles: act.Readers, Template: z.pages, File: "page/health.html",
+			Calls: func(path map[string]string, q url.Values) map[string]act.Call {
+				return map[string]act.Call{"health": call("zone.health.show", HealthIn{Zone: path["zone"], Now: q.Get("now") != ""})}
+			},
+		},
+		{
 			Path: "/zones/{zone}/history", Title: "History", Icon: "zone", Roles: act.Readers, Template: z.pages, File: "page/history.html",
 			Calls: historyCalls,
 		},

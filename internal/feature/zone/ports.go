@@ -43,6 +43,9 @@ type Ports struct {
 	// more, since nobody there could be asked for too long (RFC 1035 3.3.13). Nil:
 	// none is.
 	Expired func(id string) bool
+	// Health says what was measured of a zone from outside; now has it measured. Nil:
+	// nobody can.
+	Health func(ctx context.Context, zone rr.Name, now bool) (Health, error)
 	// Standing says what the nameserver has of a zone. Nil: it cannot be asked.
 	Standing func(ctx context.Context, zone core.Ref) (Standing, error)
 	// Template returns what a new zone of this tenant begins with.
@@ -87,7 +90,7 @@ func (z *Zones) Feature() act.Feature {
 			z.create(), z.importFile(), z.remove(),
 			z.edit(), z.recordAdd(), z.recordRemove(), z.recordSet(),
 			z.list(), z.show(), z.export(), z.history(), z.diff(),
-			z.sign(), z.unsign(), z.roll(), z.turn(), z.resign(), z.reseal(), z.signing(), z.update(), z.fetchFrom(), z.unfollow(), z.receive(), z.setDefault(), z.showDefault(),
+			z.sign(), z.unsign(), z.roll(), z.turn(), z.resign(), z.reseal(), z.signing(), z.update(), z.fetchFrom(), z.unfollow(), z.receive(), z.setDefault(), z.showDefault(), z.health(),
 		},
 		Kinds: []act.Kind{{
 			Name: kind, Title: "Zones", Path: "/zones/{id}",

@@ -3,6 +3,8 @@ package zone
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -399,18 +401,32 @@ func waitsInWords(g keyring) string {
 	return strings.Join(out, ", ")
 }
 
-// Due returns the ids of the zones whose keys are to be looked at by now.
-func (z *Zones) Due(ctx context.Context, b *act.Bus, now time.Time) (ids []string, err error) {
+// Looked is a zone whose keys are to be looked at.
+type Looked struct {
+	ID     string
+	Name   rr.Name
+	Parent bool // what its parent has matters
+}
+
+// Due returns the zones whose keys are to be looked at by now.
+func (z *Zones) Due(ctx context.Context, b *act.Bus, now time.Time) (out []Looked, err error) {
 	err = b.Look(ctx, signer, func(v *act.View) error {
-		const q = `SELECT zone_signing.zone_id FROM zone_signing JOIN zone_zone ON id = zone_id WHERE next <= $1 AND deleted = 0 ORDER BY next`
+		const q = `SELECT zone_id, name, state FROM zone_signing JOIN zone_zone ON id = zone_id WHERE next <= $1 AND deleted = 0 ORDER BY next`
 		return v.Each(ctx, q, []any{now.UnixMicro()}, func(scan func(dest ...any) error) error {
-			var id string
-			err := scan(&id)
-			ids = append(ids, id)
+			var l Looked
+			var text string
+			if err := scan(&l.ID, &l.Name, &text); err != nil {
+				return err
+			}
+			var s sign.State
+			err := json.Unmarshal([]byte(text), &s)
+			l.Parent = s.RemoveDS || slices.ContainsFunc(s.Keys, func(k sign.Managed) bool { return k.Duty.Submit }) ||
+				slices.ContainsFunc(s.DS, func(c sign.Copy) bool { return c.Foreign || len(c.Keys) > 0 })
+			out = append(out, l)
 			return err
 		})
 	})
-	return ids, err
+	return out, err
 }
 
 // Turn takes the keys of one zone a turn further, by what its parent says. It
