@@ -8,3 +8,4 @@ echo "== the doors"; go run ./bench/doors -only access; go run ./bench/doors -on
 echo "== breached passwords"; go run ./bench/breach
 echo "== the panel"; bench/panel/run.sh
 echo "== the nameserver"; bench/dns/run.sh
+echo "== signing"; go run ./bench/sign; go run ./bench/sign -nsec3
