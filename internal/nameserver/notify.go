@@ -70,21 +70,48 @@ func (n *notifier) changed(images map[string]*image) {
 	if settings == nil || !slices.ContainsFunc(settings.Peers, func(p Peer) bool { return len(p.Told) > 0 }) {
 		return
 	}
+	for key, img := range images {
+		if name, _, err := rr.NameFromWire([]byte(key)); err == nil && img != nil {
+			n.wantAll(settings.Peers, name, img.serial, func(told) bool { return true })
+		}
+	}
+	n.rouse()
+}
+
+// settled notes who there is to tell now. Who is new is told of every zone; who is
+// no longer told is forgotten.
+func (n *notifier) settled(peers []Peer) {
+	n.mu.Lock()
+	known := map[netip.AddrPort]bool{}
+	for who := range n.list {
+		known[who.to] = true
+		if !slices.ContainsFunc(peers, func(p Peer) bool { return p.about(who.zone) && slices.Contains(p.Told, who.to) }) {
+			delete(n.list, who)
+		}
+	}
+	n.mu.Unlock()
+	for key, slot := range n.server.zones.Load().all {
+		if name, _, err := rr.NameFromWire([]byte(key)); err == nil {
+			n.wantAll(peers, name, slot.image.Load().serial, func(who told) bool { return !known[who.to] })
+		}
+	}
+	n.rouse()
+}
+
+// wantAll has everybody told of one zone whom it concerns.
+func (n *notifier) wantAll(peers []Peer, name rr.Name, serial uint32, which func(told) bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for key, img := range images {
-		name, _, err := rr.NameFromWire([]byte(key))
-		if err != nil || img == nil {
-			continue
-		}
-		for _, p := range settings.Peers {
-			for _, to := range p.Told {
-				if p.about(name) {
-					n.want(told{name, to}, p, img.serial)
-				}
+	for _, p := range peers {
+		for _, to := range p.Told {
+			if who := (told{name, to}); p.about(name) && which(who) {
+				n.want(who, p, serial)
 			}
 		}
 	}
+}
+
+func (n *notifier) rouse() {
 	select {
 	case n.wake <- struct{}{}:
 	default:
@@ -178,10 +205,7 @@ func (n *notifier) done(t *teller, serial uint32, err error) {
 		t.Fault = err.Error()
 		t.wants, t.Next, t.lag = true, t.At.Add(t.lag), min(4*t.lag, mostLag)
 	}
-	select {
-	case n.wake <- struct{}{}:
-	default:
-	}
+	n.rouse()
 }
 
 // Told implements Feed.

@@ -267,6 +267,7 @@ func (s *Server) Configure(_ context.Context, to Settings) error {
 		return core.Wrap(core.Unavailable, err, "the settings of the nameserver could not be kept")
 	}
 	s.settings.Store(&to)
+	s.notifier.settled(to.Peers)
 	return nil
 }
 
