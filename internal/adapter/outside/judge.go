@@ -206,7 +206,7 @@ func (s *survey) knowing(types ...string) (out []*view) {
 
 // set returns an RRset of the apex as a server has it.
 func (v *view) set(zone rr.Name, typ string) []rr.Record {
-	return v.sets[typ].Find(ask.Answer, zone, typ)
+	return some(v.sets[typ].Find(ask.Answer, zone, typ))
 }
 
 func (s *survey) judgeNS() {

@@ -16,7 +16,8 @@ import (
 const (
 	mostNames     = 20
 	mostAddresses = 60
-	deepest       = 4 // names of servers whose servers' names have to be found, and so on
+	mostRecords   = 40 // of one set; nobody who means well has more
+	deepest       = 4  // names of servers whose servers' names have to be found, and so on
 )
 
 var (
@@ -128,6 +129,9 @@ func (s *search) cut(ctx context.Context, above place, name rr.Name, depth int) 
 	}
 	return place{}, fmt.Errorf("finding the servers of %s: asking those of %s: %w", name, above.zone, last)
 }
+
+// some are as many records of a set as are looked at.
+func some(records []rr.Record) []rr.Record { return records[:min(len(records), mostRecords)] }
 
 // nsOf returns the NS records of name, of a referral or of the zone itself.
 func nsOf(r ask.Reply, name rr.Name) []rr.Record {

@@ -146,6 +146,9 @@ func weigh(all map[ID][]string, what string, p ask.Proof, now time.Time) {
 	}
 }
 
+// mostProofs is how many records of the chain one answer needs at most, and some more.
+const mostProofs = 8
+
 // judgeDenial looks at the answer about a name that does not exist. One that a wildcard
 // gave is an answer and proves nothing here.
 func (s *survey) judgeDenial(v *view, all map[ID][]string) {
@@ -156,7 +159,7 @@ func (s *survey) judgeDenial(v *view, all map[ID][]string) {
 	var chain []rr.Record
 	covered := false
 	for _, record := range r.Sections[ask.Authority] {
-		if record.Type != "NSEC" && record.Type != "NSEC3" {
+		if record.Type != "NSEC" && record.Type != "NSEC3" || len(chain) == mostProofs {
 			continue
 		}
 		chain = append(chain, record)

@@ -109,7 +109,7 @@ func (s *survey) delegation(ctx context.Context, h host) (d delegation) {
 
 // readDS takes the DS of an answer, or that there is none (RFC 2308 5).
 func (d *delegation) readDS(r ask.Reply, zone rr.Name) {
-	d.ds = r.Find(ask.Answer, zone, "DS")
+	d.ds = some(r.Find(ask.Answer, zone, "DS"))
 	switch {
 	case len(d.ds) > 0:
 		d.ttl = d.ds[0].TTL

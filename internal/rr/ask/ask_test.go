@@ -165,6 +165,29 @@ func TestSignaturesAreJudged(t *testing.T) {
 	}
 }
 
+// Many keys with one tag, and as many signatures by them, cost next to nothing.
+func TestATrapOfKeysAndSignaturesIsLeftSoon(t *testing.T) {
+	now := time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)
+	sets, key := signed(t, false, now)
+	var sigs []rr.Record
+	for _, r := range sets["RRSIG"] {
+		if strings.HasPrefix(r.Data, "SOA ") {
+			r.Data = strings.Replace(r.Data, " 300 ", " 301 ", 1)
+			sigs = slices.Repeat([]rr.Record{r}, 400)
+		}
+	}
+	keys := slices.Repeat([]rr.Record{{Name: zone, TTL: 300, Type: "DNSKEY", Data: key.Data()}}, 400)
+	began := time.Now()
+	p := ask.Prove(sets["SOA"], sigs, keys, zone, now)
+	if len(p.Valid) > 0 || len(p.Faults) != 32 || time.Since(began) > time.Second {
+		t.Errorf("%d faults after %s", len(p.Faults), time.Since(began))
+	}
+	heavy := rr.Record{Name: "00000000000000000000000000000000.z.test.", TTL: 300, Type: "NSEC3", Data: "1 0 65535 FF 00000000000000000000000000000000 A"}
+	if ask.Denies(slices.Repeat([]rr.Record{heavy}, 1000), "nothing.z.test.") || time.Since(began) > 2*time.Second {
+		t.Errorf("NSEC3 was hashed for %s", time.Since(began))
+	}
+}
+
 func TestTheChainDeniesWhatIsNotThere(t *testing.T) {
 	for _, nsec3 := range []bool{false, true} {
 		sets, _ := signed(t, nsec3, time.Now())

@@ -19,17 +19,27 @@ type Proof struct {
 	Faults  []string  // why others do not
 }
 
+// Bounds of what strangers may have us compute: signatures times keys with one tag
+// (CVE-2023-50387), and hashes of NSEC3 (CVE-2023-50868, RFC 9276 3.2). Zones that are
+// meant well stay far below.
+const (
+	mostSignatures = 32
+	mostKeys       = 32
+	mostAttempts   = 64
+	mostIterations = 150
+	mostChain      = 16
+)
+
 // Prove checks the signatures over a set: sigs are RRSIG records, those over other
 // sets are passed over, and keys are the DNSKEY records of the zone. It says
-// nothing about whether the keys are to be trusted.
+// nothing about whether the keys are to be trusted, and tries no more than 64 times.
 func Prove(set, sigs, keys []rr.Record, zone rr.Name, now time.Time) (p Proof) {
-	over, known := parseAll(set), parseAll(keys)
-	for _, r := range parseAll(sigs) {
-		sig, is := r.(*dns.RRSIG)
-		if !is || len(set) == 0 || !strings.EqualFold(sig.Hdr.Name, string(set[0].Name)) || dns.TypeToString[sig.TypeCovered] != set[0].Type {
-			continue
-		}
-		why := judge(sig, over, known, zone, now)
+	if len(set) == 0 {
+		return p
+	}
+	over, known, attempts := parseAll(set), parseAll(first(keys, mostKeys)), 0
+	for _, sig := range signaturesOver(set[0], sigs) {
+		why := judge(sig, over, known, zone, now, &attempts)
 		if why != "" {
 			p.Faults = append(p.Faults, why)
 			continue
@@ -43,8 +53,25 @@ func Prove(set, sigs, keys []rr.Record, zone rr.Name, now time.Time) (p Proof) {
 	return p
 }
 
+// signaturesOver returns the signatures over the set of a record.
+func signaturesOver(of rr.Record, sigs []rr.Record) (out []*dns.RRSIG) {
+	for _, r := range sigs {
+		if r.Name != of.Name || r.Type != "RRSIG" || !strings.HasPrefix(r.Data, of.Type+" ") || len(out) == mostSignatures {
+			continue
+		}
+		if p, err := parse(r); err == nil {
+			if sig, is := p.(*dns.RRSIG); is {
+				out = append(out, sig)
+			}
+		}
+	}
+	return out
+}
+
+func first(records []rr.Record, most int) []rr.Record { return records[:min(len(records), most)] }
+
 // judge says why a signature does not hold, "" if it does (RFC 4035 5.3.1).
-func judge(sig *dns.RRSIG, over, keys []dns.RR, zone rr.Name, now time.Time) string {
+func judge(sig *dns.RRSIG, over, keys []dns.RR, zone rr.Name, now time.Time, attempts *int) string {
 	name := "the signature by the key " + keyName(sig.KeyTag, sig.Algorithm)
 	if !strings.EqualFold(sig.SignerName, string(zone)) {
 		return name + " is in the name of " + sig.SignerName
@@ -54,7 +81,8 @@ func judge(sig *dns.RRSIG, over, keys []dns.RR, zone rr.Name, now time.Time) str
 	}
 	why := name + " is by a key that is not in the DNSKEY RRset"
 	for _, k := range keys {
-		if key, is := k.(*dns.DNSKEY); is && key.KeyTag() == sig.KeyTag && key.Algorithm == sig.Algorithm {
+		if key, is := k.(*dns.DNSKEY); is && *attempts < mostAttempts && key.KeyTag() == sig.KeyTag && key.Algorithm == sig.Algorithm {
+			*attempts++
 			if sig.Verify(key, over) == nil {
 				return ""
 			}
@@ -70,16 +98,17 @@ func expiry(sig *dns.RRSIG, now time.Time) time.Time {
 }
 
 // Denies reports whether records of the chain, NSEC or NSEC3, show that name does not
-// exist, or has not what was asked for. It looks at no signature.
+// exist, or has not what was asked for. It looks at no signature, at the first 16
+// records only, and passes over NSEC3 with more than 150 iterations as resolvers do.
 func Denies(chain []rr.Record, name rr.Name) bool {
-	return slices.ContainsFunc(parseAll(chain), func(r dns.RR) bool {
+	return slices.ContainsFunc(parseAll(first(chain, mostChain)), func(r dns.RR) bool {
 		switch r := r.(type) {
 		case *dns.NSEC:
 			owner, next := rr.Name(strings.ToLower(r.Hdr.Name)), rr.Name(strings.ToLower(r.NextDomain))
 			last := next.Compare(owner) <= 0
 			return owner == name || owner.Compare(name) < 0 && (last || name.Compare(next) < 0)
 		case *dns.NSEC3:
-			return r.Match(string(name)) || r.Cover(string(name))
+			return r.Iterations <= mostIterations && (r.Match(string(name)) || r.Cover(string(name)))
 		}
 		return false
 	})
