@@ -105,3 +105,28 @@ func wantedDuty(r sign.Role) sign.Duty {
 	entry := r != sign.ZSK
 	return sign.Duty{Publish: true, SignKeys: entry, Submit: entry, SignData: r != sign.KSK}
 }
+
+// A DS that stood for long may come back for as long as the parent may act on the wish
+// for it, so the zone stays signed until then, whatever the parent shows.
+func TestAZoneStaysSignedWhileItsOldDSMayComeBack(t *testing.T) {
+	w := newWorld(t, 1)
+	w.policy, w.polls = sign.Policy{Signed: true}, 3600
+	until := func(what string, done func() bool) {
+		for turns := 0; !done(); turns++ {
+			if turns > 3000 {
+				w.fail("%s: %s", what, duties(w.state))
+			}
+			w.pass(w.turn())
+		}
+	}
+	until("rest", func() bool { return len(w.state.Keys) == 1 && w.state.Waits[0].Reason == sign.ForSomething })
+	stood := w.now
+	until("a week", func() bool { return w.now > stood+7*86400 })
+	w.policy.Signed = false
+	until("the wish for removal", func() bool { return w.state.RemoveDS })
+	withdrawn := w.now
+	until("the end", func() bool { return !w.state.Signs() })
+	if waited := time.Duration(w.now-withdrawn) * time.Second; waited < 72*time.Hour {
+		t.Errorf("the zone was unsigned %s after its DS was asked to be removed", waited)
+	}
+}
