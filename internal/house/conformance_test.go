@@ -160,6 +160,10 @@ var settings = map[string]func(w *world, s *setting){
 		s.by = w.guest()
 		s.in = map[string]any{"sign": "yes"}
 	},
+	"zone.undelete": func(w *world, s *setting) {
+		s.in["zone"] = w.zone()
+		w.must(console, "zone.delete", map[string]any{"zone": s.in["zone"]})
+	},
 	"zone.sign":     func(w *world, s *setting) { s.in = map[string]any{"zone": w.zone()} },
 	"zone.unsign":   func(w *world, s *setting) { s.in["zone"] = w.signed() },
 	"zone.resign":   func(w *world, s *setting) { s.in["zone"] = w.signed() },

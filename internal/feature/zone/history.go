@@ -32,9 +32,6 @@ type Version struct {
 	Removed int64     `json:"removed"`
 }
 
-// Before is the version that this one changed.
-func (v Version) Before() uint64 { return v.Version - 1 }
-
 // History is versions, newest first.
 type History struct {
 	ID       string    `json:"id"`
@@ -80,8 +77,9 @@ func historyOf(ctx context.Context, v *act.View, r row, before int64, limit int)
 // DiffIn names two versions.
 type DiffIn struct {
 	Zone string `json:"zone" doc:"name or id of the zone" rule:"required,max=1020" cli:"arg"`
-	From int64  `json:"from" doc:"the older version; 0 is the one before"`
-	To   int64  `json:"to" doc:"the newer version; 0 is the newest"`
+	From int64  `json:"from" doc:"the version to begin with; 0 is the one before"`
+	To   int64  `json:"to" doc:"the version to end with, which may be the older one; 0 is the newest"`
+	Back bool   `json:"back" doc:"begin with the newest version: what restoring the other one would change"`
 }
 
 // Diff is what lies between two versions.
@@ -130,17 +128,20 @@ func (z *Zones) diff() act.Declaration {
 			}
 			to := uint64(cmp.Or(in.To, int64(r.Version)))
 			from := uint64(cmp.Or(in.From, int64(to)-1)) // of version 1: the empty zone
+			if in.Back {
+				from = r.Version
+			}
 			var faults core.Faults
 			if to > r.Version {
 				faults.Add("to", fmt.Sprint(to), fmt.Sprintf("a version from 1 to %d", r.Version))
 			}
-			if from > to {
-				faults.Add("from", fmt.Sprint(from), fmt.Sprintf("a version up to %d", to))
+			if from > r.Version {
+				faults.Add("from", fmt.Sprint(from), fmt.Sprintf("a version from 1 to %d", r.Version))
 			}
 			if err := faults.Err(); err != nil {
 				return Diff{}, err
 			}
-			changes, err := between(ctx, v, r, from, to)
+			changes, err := apart(ctx, v, r, from, to)
 			return difference(r, from, to, changes), err
 		},
 	}
@@ -155,6 +156,22 @@ func difference(r row, from, to uint64, changes []rr.Change) Diff {
 			Added: split(f.New), Removed: split(f.Old)})
 	}
 	return out
+}
+
+// apart returns what turns one version into another, older or newer. On the
+// way back a SOA that only counts is left out: serials never go back.
+func apart(ctx context.Context, v *act.View, r row, from, to uint64) ([]rr.Change, error) {
+	if from <= to {
+		return between(ctx, v, r, from, to)
+	}
+	forth, err := between(ctx, v, r, to, from)
+	var old, new []rr.RRset
+	for _, c := range forth {
+		if c.New.Type != "SOA" || !onlyCounted(c) {
+			old, new = append(old, c.New), append(new, c.Old)
+		}
+	}
+	return rr.Diff(old, new), err
 }
 
 // between returns what turns version from into version to, from the history:

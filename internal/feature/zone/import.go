@@ -135,22 +135,29 @@ func (z *Zones) fromFile(ctx context.Context, tx *act.Tx, in ImportIn) (Changed,
 
 // replace makes the records of an existing zone those of the file.
 func (z *Zones) replace(ctx context.Context, tx *act.Tx, r row, p *parsed) (Changed, error) {
-	old, err := unsorted(ctx, &tx.View, r)
-	if err != nil {
-		return Changed{}, err
-	}
-	changes := rr.Diff(old, p.sets)
-	if len(changes) == 0 || onlyOlder(changes, r) {
-		return r.changed(nil, p.warnings), nil
-	}
 	before := r
-	changes, soa, serial := counted(changes, old, r, tx)
-	r.Serial = serial
-	if err := commit(ctx, tx, &r, "zone.import", changes, p.sum(soa)); err != nil {
-		return Changed{}, err
+	changes, err := become(ctx, tx, &r, "zone.import", p.draft)
+	if err != nil || len(changes) == 0 {
+		return r.changed(nil, p.warnings), err
 	}
 	fields := append(p.fields(changes), act.Field{Name: "serial", Old: ptr(number(before.Serial)), New: ptr(number(r.Serial))})
 	return r.changed(changes, p.warnings), tx.Record(ctx, "zone.imported", r.ref(), fields...)
+}
+
+// become commits a version of a zone that has the draft's records; the serial
+// goes on upwards. No changes: the zone has them already.
+func become(ctx context.Context, tx *act.Tx, r *row, action string, d draft) ([]rr.Change, error) {
+	old, err := unsorted(ctx, &tx.View, *r)
+	if err != nil {
+		return nil, err
+	}
+	changes := rr.Diff(old, d.sets)
+	if len(changes) == 0 || onlyOlder(changes, *r) {
+		return nil, nil
+	}
+	changes, soa, serial := counted(changes, old, *r, tx)
+	r.Serial = serial
+	return changes, commit(ctx, tx, r, action, changes, d.sum(soa))
 }
 
 // counted gives a change the next serial. It returns the change, the SOA that
@@ -178,9 +185,13 @@ func counted(changes []rr.Change, old []rr.RRset, r row, tx *act.Tx) ([]rr.Chang
 const maxFields = 1000
 
 func (p *parsed) fields(changes []rr.Change) []act.Field {
+	return append([]act.Field{{Name: "file", New: ptr("sha256:" + p.digest)}}, summary(changes)...)
+}
+
+// summary says how many records came and went, and which, if they are few.
+func summary(changes []rr.Change) []act.Field {
 	in, out := tally(changes)
 	fields := []act.Field{
-		{Name: "file", New: ptr("sha256:" + p.digest)},
 		{Name: "records.added", New: ptr(number(in))},
 		{Name: "records.removed", New: ptr(number(out))},
 	}

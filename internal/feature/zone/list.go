@@ -118,7 +118,12 @@ func pattern(text string) string {
 	if text == "" {
 		return "%"
 	}
-	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
+	return "%" + escaped(text) + "%"
+}
+
+// escaped is a LIKE pattern that matches this text alone.
+func escaped(text string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text)
 }
 
 // search returns live zones in order of their names. The scope of a reseller

@@ -21,6 +21,12 @@ func (z *Zones) pageList() []act.Page {
 		{Path: "/zones/import", Title: "Import a zone", Icon: "zone", Roles: act.Hosted, Template: z.pages, File: "page/import.html"},
 		{Path: "/zones/fetch", Title: "Take a zone over", Icon: "zone", Roles: act.Hosted, Template: z.pages, File: "page/fetch.html"},
 		{
+			Path: "/zones/deleted", Title: "Deleted zones", Icon: "zone", Roles: act.Readers, Template: z.pages, File: "page/deleted.html",
+			Calls: func(_ map[string]string, q url.Values) map[string]act.Call {
+				return map[string]act.Call{"zones": call("zone.deleted.list", DeletedIn{Search: q.Get("q"), After: q.Get("after")})}
+			},
+		},
+		{
 			Path: "/zones/{zone}", Title: "Zone", Icon: "zone", Roles: act.Readers, Template: z.pages, File: "page/zone.html",
 			Calls: func(path map[string]string, q url.Values) map[string]act.Call {
 				return map[string]act.Call{"zone": call("zone.show", ShowIn{Zone: path["zone"], Version: numeric(q.Get("version")),
@@ -67,7 +73,10 @@ func historyCalls(path map[string]string, q url.Values) map[string]act.Call {
 		"zone":    call("zone.show", ShowIn{Zone: path["zone"], Limit: 1}),
 		"history": call("zone.history", HistoryIn{Zone: path["zone"], Before: numeric(q.Get("after"))}),
 	}
-	if q.Get("to") != "" {
+	switch back := q.Get("restore"); {
+	case back != "":
+		calls["back"] = call("zone.diff", DiffIn{Zone: path["zone"], To: numeric(back), Back: true})
+	case q.Get("to") != "":
 		calls["diff"] = call("zone.diff", DiffIn{Zone: path["zone"], From: numeric(q.Get("from")), To: numeric(q.Get("to"))})
 	}
 	return calls

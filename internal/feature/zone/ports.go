@@ -87,9 +87,9 @@ func (z *Zones) Feature() act.Feature {
 	return act.Feature{
 		Name: "zone",
 		Ops: []act.Declaration{
-			z.create(), z.importFile(), z.remove(),
+			z.create(), z.importFile(), z.remove(), z.undelete(), z.restore(),
 			z.edit(), z.recordAdd(), z.recordRemove(), z.recordSet(),
-			z.list(), z.show(), z.export(), z.history(), z.diff(),
+			z.list(), z.deleted(), z.show(), z.export(), z.history(), z.diff(),
 			z.sign(), z.unsign(), z.roll(), z.turn(), z.resign(), z.reseal(), z.signing(), z.update(), z.fetchFrom(), z.unfollow(), z.receive(), z.setDefault(), z.showDefault(), z.health(),
 		},
 		Kinds: []act.Kind{{
