@@ -263,6 +263,7 @@ var apart = map[string]string{
 	"totp.reseal":        "wants a value that the keeper sealed again: secret_test.go rotates the keys",
 	"zone.key.reseal":    "wants a value that the keeper sealed again: sign_test.go of the feature has one",
 	"tsig.reseal":        "wants a value that the keeper sealed again: peer_test.go rotates the keys",
+	"zone.signal.set":    "wants a zone that waits for its first DS: signal_test.go of the feature has one",
 	"token.warn":         "wants a token that is about to end: the tests of the feature let time pass",
 }
 

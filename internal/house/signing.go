@@ -16,10 +16,11 @@ import (
 
 // Signatures (SPEC D3, D5).
 const (
-	renewAt    = 8 * 24 * time.Hour // left of the first signature of a zone: it is made anew
-	alarmAt    = 5 * 24 * time.Hour // left, and nobody made it anew: somebody must look
-	patientAsk = 30 * time.Minute   // between two looks at a parent that did nothing, at first
-	laziestAsk = 6 * time.Hour      // and at most
+	renewAt     = 8 * 24 * time.Hour // left of the first signature of a zone: it is made anew
+	alarmAt     = 5 * 24 * time.Hour // left, and nobody made it anew: somebody must look
+	patientAsk  = 30 * time.Minute   // between two looks at a parent that did nothing, at first
+	signalEvery = 10 * time.Minute   // between two looks at which zones wait for their first DS
+	laziestAsk  = 6 * time.Hour      // and at most
 )
 
 // zoneKey has the keeper make a key of a zone.
@@ -39,10 +40,11 @@ func (h *House) resealZoneKey(seal func(ctx context.Context, ad, sealed []byte) 
 // signatures made anew in time, and takes keys further, by what is seen at the
 // nameserver and at the parents.
 type signing struct {
-	house   *House
-	asked   chan struct{}
-	patient map[string]pause      // zones of which the last look brought nothing
-	alarmed map[rr.Name]time.Time // when
+	house    *House
+	asked    chan struct{}
+	patient  map[string]pause // zones of which the last look brought nothing
+	signaled time.Time
+	alarmed  map[rr.Name]time.Time // when
 }
 
 // pause is until when a zone is left alone.
@@ -81,7 +83,16 @@ func (s *signing) run(ctx context.Context) {
 }
 
 func (s *signing) look(ctx context.Context) error {
-	return errors.Join(s.renew(ctx), s.turnKeys(ctx))
+	return errors.Join(s.renew(ctx), s.turnKeys(ctx), s.signal(ctx))
+}
+
+// signal has our nameservers confirm the first DS of zones now and then.
+func (s *signing) signal(ctx context.Context) error {
+	if now := s.house.Clock(); now.Sub(s.signaled) >= signalEvery {
+		s.signaled = now
+		return s.house.features.zones.Signal(ctx, s.house.Bus)
+	}
+	return nil
 }
 
 // renew has signatures made anew that the nameserver answers with and that expire
