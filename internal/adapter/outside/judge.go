@@ -50,6 +50,9 @@ func (s *survey) judgeParents() {
 			s.found(DSUnproved, d.String(), "Asked for the DS: "+d.bad.Error()+".")
 		}
 	}
+	for _, name := range s.lost {
+		s.found(ParentSilent, string(name), "No address was found for it.")
+	}
 	if answered && !delegated {
 		s.found(NoDelegation, "", fmt.Sprintf("No server of %s has NS records for %s.", s.Parent, s.zone))
 	}

@@ -72,7 +72,8 @@ type Report struct {
 	Findings []Finding `json:"findings"`
 	Servers  []Served  `json:"servers"`
 	// Observed is what sign.Next wants to know, but for Revision and Complete: what is
-	// served says nothing of those. See Served.Keys.
+	// served says nothing of those (see Served.Keys). MaxTTL is the greatest at the zone's
+	// top; whoever has the zone knows better.
 	Observed sign.Observed `json:"observed"`
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"hostward/internal/adapter/outside"
 	"hostward/internal/rr/sign"
@@ -42,6 +43,43 @@ func TestTheParentsDSIsToldToNext(t *testing.T) {
 	for _, s := range r.Servers {
 		if !slices.Equal(s.Keys, []string{key(2).Data()}) || len(s.Signers) != 1 {
 			t.Errorf("%+v", s)
+		}
+	}
+}
+
+// A server of the parent that nobody can find may have another DS: nothing is proved then.
+func TestAParentsServerWithoutAnAddressProvesNothing(t *testing.T) {
+	w := newTree(t)
+	w.parents(with("@ NS gone"))
+	r := w.check()
+	if got := ids(r); !slices.Equal(got, []outside.ID{outside.ParentSilent}) {
+		t.Errorf("found %v: %s", got, written(r))
+	}
+	if p := r.Observed.Parent; len(p) != 3 || !p[2].Failed || p[2].Name != "gone.test." {
+		t.Errorf("%+v", p)
+	}
+}
+
+// What is measured is what makes a rollover go on: a zone waits for its DS until the
+// parent has it.
+func TestAZoneWaitsForItsParentUntilTheDSIsSeen(t *testing.T) {
+	for _, has := range []bool{false, true} {
+		w := newTree(t)
+		if !has {
+			w.parents(swap(childDS(2), ""))
+		}
+		o := w.check().Observed
+		state, err := sign.State{}.Insert(key(2).Public, sign.CSK, w.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at := w.now; at.Before(w.now.Add(10 * 24 * time.Hour)); at = at.Add(30 * time.Minute) {
+			o.Revision, o.Complete = state.Revision, true
+			state, _, _ = sign.Next(state, sign.Policy{Signed: true, Algorithm: sign.Ed25519}, o, at)
+		}
+		waits := slices.ContainsFunc(state.Waits, func(w sign.Wait) bool { return w.Reason == sign.ForParent })
+		if !state.Keys[0].Duty.Submit || waits == has {
+			t.Errorf("DS %t: %+v", has, state.Waits)
 		}
 	}
 }

@@ -36,6 +36,7 @@ func (h host) String() string { return fmt.Sprintf("%s (%s)", h.name, h.addr) }
 // place is whose servers know a name.
 type place struct {
 	zone  rr.Name
+	names []rr.Name // of its servers, also of those without an address
 	hosts []host
 }
 
@@ -121,11 +122,12 @@ func (s *search) cut(ctx context.Context, above place, name rr.Name, depth int) 
 		if len(ns) == 0 {
 			return above, nil
 		}
-		hosts := s.hosts(ctx, targets(ns), glueOf(r, above.zone), depth)
+		names := targets(ns)
+		hosts := s.hosts(ctx, names, glueOf(r, above.zone), depth)
 		if len(hosts) == 0 {
 			return place{}, fmt.Errorf("finding the servers of %s: none of their names has an address", name)
 		}
-		return place{name, hosts}, nil
+		return place{name, names, hosts}, nil
 	}
 	return place{}, fmt.Errorf("finding the servers of %s: asking those of %s: %w", name, above.zone, last)
 }

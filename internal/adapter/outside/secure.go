@@ -258,6 +258,9 @@ func (s *survey) tell() {
 		}
 		s.Observed.Parent = append(s.Observed.Parent, server)
 	}
+	for _, name := range s.lost {
+		s.Observed.Parent = append(s.Observed.Parent, sign.Server{Name: string(name), Failed: true})
+	}
 	for i := range s.views {
 		v := &s.views[i]
 		served := Served{Server: v.String(), Failed: !v.serves(s.zone), Serial: v.start(s.zone).serial,

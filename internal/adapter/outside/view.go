@@ -51,8 +51,9 @@ type survey struct {
 	owners   []rr.Name // names of the zone's servers, at the parent or in the zone
 	honest   addresses // of servers below the zone, as the zone's own servers say
 	resolved ask.Reply
-	refused  error // the resolver did not answer
-	over     bool  // not all was asked: the bounds were reached
+	refused  error     // the resolver did not answer
+	lost     []rr.Name // servers of the parent without an address
+	over     bool      // not all was asked: the bounds were reached
 }
 
 // measure asks everybody. It fails if the parent cannot be found.
@@ -62,12 +63,35 @@ func (s *survey) measure(ctx context.Context) error {
 		return fmt.Errorf("checking %s: %w", s.zone, err)
 	}
 	s.Parent = above.zone
+	above.hosts = s.whole(ctx, above)
 	s.parents = each(above.hosts, func(h host) delegation { return s.delegation(ctx, h) })
 	hosts := s.servers(ctx)
 	s.views = each(hosts, func(h host) view { return s.view(ctx, h) })
 	s.askResolver(ctx)
 	s.over = ctx.Err() != nil || s.spent > s.cfg.Questions
 	return nil
+}
+
+// whole returns the addresses of all the parent's servers: those that its own parent names,
+// and those that it names itself, since some resolvers ask these. It keeps the names
+// without an address: what those servers have is not known.
+func (s *survey) whole(ctx context.Context, p place) []host {
+	hosts := slices.Clone(p.hosts)
+	for _, name := range append(slices.Clone(p.names), targets(s.apexNS(ctx, p.hosts, p.zone))...) {
+		if slices.ContainsFunc(hosts, func(h host) bool { return h.name == name }) || slices.Contains(s.lost, name) {
+			continue
+		}
+		found := s.resolve(ctx, name, 1)
+		for _, a := range found {
+			if !slices.ContainsFunc(hosts, func(h host) bool { return h.addr == a }) {
+				hosts = append(hosts, host{name, a})
+			}
+		}
+		if len(found) == 0 {
+			s.lost = append(s.lost, name)
+		}
+	}
+	return hosts
 }
 
 // each asks many at once, and keeps their order.
@@ -156,7 +180,7 @@ func (s *survey) servers(ctx context.Context) []host {
 	}
 	s.settleOwners()
 	hosts := s.hosts(ctx, s.owners, glue, 0)
-	if own := s.zoneNS(ctx, hosts); len(own) > 0 {
+	if own := s.apexNS(ctx, hosts, s.zone); len(own) > 0 {
 		s.owners = append(s.owners, targets(own)...)
 		s.settleOwners()
 	}
@@ -185,11 +209,11 @@ func compareHosts(a, b host) int {
 	return a.addr.Compare(b.addr)
 }
 
-// zoneNS returns the NS in the zone itself, from the first server that has it.
-func (s *survey) zoneNS(ctx context.Context, hosts []host) []rr.Record {
+// apexNS returns the NS in a zone itself, from the first server that has it.
+func (s *survey) apexNS(ctx context.Context, hosts []host, zone rr.Name) []rr.Record {
 	for _, h := range hosts {
-		if r, err := s.ask(ctx, h.addr, ask.Question{Name: s.zone, Type: "NS"}); err == nil && r.Authoritative {
-			return r.Find(ask.Answer, s.zone, "NS")
+		if r, err := s.ask(ctx, h.addr, ask.Question{Name: zone, Type: "NS"}); err == nil && r.Authoritative {
+			return r.Find(ask.Answer, zone, "NS")
 		}
 	}
 	return nil
