@@ -95,7 +95,7 @@ func (o *Outside) Check(ctx context.Context, zone rr.Name) (Report, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.cfg.Time)
 	defer cancel()
-	s := &survey{search: search{cfg: o.cfg, known: map[rr.Name]place{}}, zone: zone}
+	s := &survey{search: search{cfg: o.cfg, known: map[rr.Name]place{}, quiet: map[netip.Addr]bool{}}, zone: zone}
 	s.Report = Report{Zone: zone, At: o.cfg.Clock()}
 	if err := s.measure(ctx); err != nil {
 		return s.Report, err

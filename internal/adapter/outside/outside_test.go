@@ -2,6 +2,7 @@ package outside_test
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -44,6 +45,28 @@ func TestTheParentsDSIsToldToNext(t *testing.T) {
 		if !slices.Equal(s.Keys, []string{key(2).Data()}) || len(s.Signers) != 1 {
 			t.Errorf("%+v", s)
 		}
+	}
+}
+
+// A server that is down costs its own time once, not that of every question: packets to it
+// are lost here, not refused.
+func TestASilentServerDoesNotUseUpTheCheck(t *testing.T) {
+	w := newTree(t)
+	w.cfg.Wait, w.cfg.Time = 300*time.Millisecond, 20*time.Second
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	_, port, err := net.SplitHostPort(silent.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.machines[childA].front = func(string) string { return port }
+	asked := w.count()
+	r := w.check()
+	if got := ids(r); !slices.Equal(got, []outside.ID{outside.ServerSilent}) || *asked > 60 {
+		t.Errorf("%d questions, found %v: %s", *asked, got, written(r))
 	}
 }
 

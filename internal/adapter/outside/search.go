@@ -46,6 +46,7 @@ type search struct {
 	known map[rr.Name]place
 	mu    sync.Mutex
 	spent int
+	quiet map[netip.Addr]bool // did not answer
 }
 
 // ask asks one server: twice over UDP, then over TCP where the answer was cut.
@@ -66,11 +67,38 @@ func (s *search) ask(ctx context.Context, at netip.Addr, q ask.Question) (r ask.
 			break
 		}
 	}
+	s.note(at, err)
 	if err == nil && r.Truncated && !q.Stream {
 		q.Stream = true
 		return s.ask(ctx, at, q)
 	}
 	return r, err
+}
+
+// note remembers who is silent, so that the search does not wait for him again and again.
+func (s *search) note(at netip.Addr, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.quiet[at] = true
+	}
+}
+
+// likely returns hosts with those last that did not answer.
+func (s *search) likely(hosts []host) []host {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := slices.Clone(hosts)
+	slices.SortStableFunc(out, func(a, b host) int {
+		switch qa, qb := s.quiet[a.addr], s.quiet[b.addr]; {
+		case qa == qb:
+			return 0
+		case qa:
+			return 1
+		}
+		return -1
+	})
+	return out
 }
 
 func (s *search) spend() error {
@@ -109,7 +137,7 @@ func (s *search) find(ctx context.Context, name rr.Name, depth int) (place, erro
 // cut asks the servers of a zone whether name is delegated.
 func (s *search) cut(ctx context.Context, above place, name rr.Name, depth int) (place, error) {
 	var last error
-	for _, h := range above.hosts {
+	for _, h := range s.likely(above.hosts) {
 		r, err := s.ask(ctx, h.addr, ask.Question{Name: name, Type: "NS"})
 		if err == nil && r.Code != "NOERROR" && r.Code != "NXDOMAIN" {
 			err = fmt.Errorf("%s says %s", h, r.Code)
@@ -200,7 +228,7 @@ func (s *search) resolve(ctx context.Context, name rr.Name, depth int) []netip.A
 func (s *search) addressesAt(ctx context.Context, hosts []host, name rr.Name) addresses {
 	as := addresses{}
 	for _, typ := range []string{"A", "AAAA"} {
-		for _, h := range hosts {
+		for _, h := range s.likely(hosts) {
 			r, err := s.ask(ctx, h.addr, ask.Question{Name: name, Type: typ})
 			if err == nil && (r.Code == "NOERROR" || r.Code == "NXDOMAIN") {
 				as.add(r.Find(ask.Answer, name, typ), name)

@@ -211,7 +211,7 @@ func compareHosts(a, b host) int {
 
 // apexNS returns the NS in a zone itself, from the first server that has it.
 func (s *survey) apexNS(ctx context.Context, hosts []host, zone rr.Name) []rr.Record {
-	for _, h := range hosts {
+	for _, h := range s.likely(hosts) {
 		if r, err := s.ask(ctx, h.addr, ask.Question{Name: zone, Type: "NS"}); err == nil && r.Authoritative {
 			return r.Find(ask.Answer, zone, "NS")
 		}
