@@ -103,6 +103,9 @@
 // Fields come from the operation's input: name, doc sentence, rule, form tag.
 // Pairs fill them in, a list of structs the rows of a list of objects; a name ending in "!" is fixed and hidden. Steering pairs:
 // "_next" where a success leads (default: the page of the changed object),
+// "_check" a query that takes the same rows and is asked while somebody types:
+// its answer has faults (line, field, says), warnings and diff; "_hints" the id of
+// a <dl> that explains each value of the rows' "type";
 // "_submit" the button's word, "_expect" the version last seen (a change in
 // between answers "changed meanwhile"), "_preview" "no" to leave the preview
 // button out. The form sends itself to /do/NAME; if it does not go through,

@@ -32,6 +32,8 @@ type Form struct {
 	Plan      *Plan
 	Confirm   bool // asked back: the button confirms
 	Cancel    string
+	Check     string // query that is asked while somebody types
+	Hints     string // id of a list that explains each type of a row
 }
 
 // Rows reports whether the form has a button of its own before the main one:
@@ -184,7 +186,8 @@ func putRows(to url.Values, name string, rows reflect.Value) {
 
 func (s *Sheet) form(o *act.Op, set, fixed, steer url.Values) Form {
 	f := Form{Op: o, ID: "f-" + strings.ReplaceAll(o.Name, ".", "-"), Here: s.Here(), Next: steer.Get("_next"),
-		Submit: or(steer.Get("_submit"), verb(o.Name)), Preview: steer.Get("_preview") != "no" && !s.face.entry(o), Key: core.NewID("web")}
+		Submit: or(steer.Get("_submit"), verb(o.Name)), Preview: steer.Get("_preview") != "no" && !s.face.entry(o), Key: core.NewID("web"),
+		Check: steer.Get("_check"), Hints: steer.Get("_hints")}
 	if s.Actor.Role == act.Stranger {
 		f.Key = "" // keys are kept per actor, and a stranger is nobody
 	}

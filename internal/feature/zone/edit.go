@@ -101,7 +101,7 @@ func (e *edit) readData(zone rr.Name, faults *core.Faults) {
 	if data == "" && e.Action == "remove" {
 		return
 	}
-	canonical, err := rr.ParseData(e.key.Type, data, zone)
+	canonical, err := rr.ParseData(e.key.Type, quoted(e.key.Type, data), zone)
 	switch {
 	case err != nil:
 		e.fault(faults, "data", e.Data, err)
@@ -281,30 +281,36 @@ func valid(left map[rr.Key]rr.RRset, zone rr.Name) error {
 // warnings that the change brings. Faults of a zone that changed meanwhile are
 // found again by apply.
 func (z *Zones) look(ctx context.Context, v *act.View, zone string, lines []Edit) (core.Faults, error) {
+	_, warnings, err := z.try(ctx, v, zone, lines)
+	return warnings, err
+}
+
+// try works out what lines do to a zone, and the warnings that they bring.
+func (z *Zones) try(ctx context.Context, v *act.View, zone string, lines []Edit) ([]rr.Change, core.Faults, error) {
 	r, err := live(ctx, v, zone)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	have, err := everything(ctx, v, r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	changes, left, _, err := plan(lines, r, have, v.Now())
 	if err != nil || len(changes) == 0 {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := tooLarge(r.Name, len(left)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	faults, after := rr.Validate(members(left), r.Name)
 	if len(faults) > 0 {
-		return nil, valid(left, r.Name)
+		return nil, nil, valid(left, r.Name)
 	}
 	if len(after) == 0 {
-		return nil, nil
+		return changes, nil, nil
 	}
 	_, before := rr.Validate(members(have), r.Name)
-	return slices.Collect(filter(after, func(f core.Fault) bool { return !slices.Contains(before, f) })), nil
+	return changes, slices.Collect(filter(after, func(f core.Fault) bool { return !slices.Contains(before, f) })), nil
 }
 
 // apply makes a change set one version, inside the transaction.

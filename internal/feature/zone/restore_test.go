@@ -32,7 +32,8 @@ func TestADeletedZoneComesBackAsItWas(t *testing.T) {
 		if running, rows := w.digests(z.ID); running != rows {
 			t.Errorf("the digest is %s, of the rows %s", running, rows)
 		}
-		w.fails(core.NotFound, customer, "zone.undelete", fields{"zone": z.ID})
+		w.fails(core.Conflict, customer, "zone.undelete", fields{"zone": z.ID})
+		w.fails(core.NotFound, customer, "zone.undelete", fields{"zone": "kranewitt.example"})
 	})
 }
 

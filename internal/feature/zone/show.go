@@ -61,6 +61,27 @@ func (s Shown) Lines() []Edit {
 	return out
 }
 
+// None is a change set without a line.
+func (s Shown) None() []Edit { return nil }
+
+// Gone are lines that remove the RRsets.
+func (s Shown) Gone() []Edit {
+	out := make([]Edit, len(s.RRsets))
+	for i, set := range s.RRsets {
+		out[i] = Edit{Action: "remove", Name: set.Label, Type: set.Type}
+	}
+	return out
+}
+
+// Lasting are lines that give the RRsets another TTL and leave their data.
+func (s Shown) Lasting(ttl string) []Edit {
+	out := s.Lines()
+	for i := range out {
+		out[i].TTL = ttl
+	}
+	return out
+}
+
 func (z *Zones) show() act.Declaration {
 	return act.Query[ShowIn, Shown]{
 		Name: "zone.show", Doc: "Show a zone, its records and what the nameserver answers with.", Class: class, Roles: act.Readers,

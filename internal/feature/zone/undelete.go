@@ -31,6 +31,9 @@ func (z *Zones) undelete() act.Declaration {
 		},
 		Run: func(ctx context.Context, tx *act.Tx, in UndeleteIn) (Changed, error) {
 			r, err := z.gone(ctx, &tx.View, in.Zone)
+			if err == nil && r.Deleted == 0 {
+				err = core.Errorf(core.Conflict, "zone %s is not deleted", shown(r.Name))
+			}
 			if err != nil {
 				return Changed{}, err
 			}
@@ -63,12 +66,13 @@ func (z *Zones) revive(ctx context.Context, tx *act.Tx, r row) (Changed, error) 
 	return r.changed(changes, nil), tx.Record(ctx, "zone.undeleted", r.ref(), fields...)
 }
 
-// gone returns the deleted zone that text names. By name it is the one of the
+// gone returns the zone of that id, deleted or not, or the deleted one that text
+// names. By name it is the one of the
 // actor's scope that was deleted last: others' deleted zones have no names.
 func (z *Zones) gone(ctx context.Context, v *act.View, text string) (row, error) {
 	none := core.Errorf(core.NotFound, "there is no deleted zone %.80q", text)
 	if strings.HasPrefix(text, "z_") {
-		if r, found, err := byID(ctx, v, text); err != nil || found && r.Deleted != 0 {
+		if r, found, err := byID(ctx, v, text); err != nil || found {
 			return r, err
 		}
 	}

@@ -187,6 +187,68 @@ for (const box of $$('[data-judge]')) {
   });
 }
 
+// ── rows that are looked at while somebody types ──
+for (const form of $$('[data-check]')) {
+  const said = $('.check-said', form), kinds = {};
+  $$('dt', document.getElementById(form.dataset.hints) ?? make('dl')).forEach(dt => (kinds[dt.textContent] = dt.nextElementSibling.textContent));
+  const names = make('datalist', { id: 'kind-names' }, ...Object.keys(kinds).map(k => make('option', { value: k })));
+  form.append(names);
+  said.classList.remove('later');
+  const part = (row, name) => $(`[name$=".${name}"]`, row);
+  const hint = row => {
+    const type = part(row, 'type');
+    type?.setAttribute('list', names.id);
+    const text = kinds[type?.value.trim().toUpperCase()] ?? '';
+    let p = $('.row-hint', row);
+    if (!p && text) row.append(p = make('p', { className: 'hint row-hint' }));
+    if (p) p.textContent = text;
+  };
+  const blame = (input, text) => {
+    const id = input.id + '-said';
+    let p = document.getElementById(id);
+    if (!p && !text) return;
+    if (!p) {
+      input.after(p = make('div', { className: 'fault', id }));
+      input.setAttribute('aria-describedby', `${id} ${input.getAttribute('aria-describedby') ?? ''}`);
+    }
+    p.textContent = text;
+    p.hidden = !text;
+    input.setAttribute('aria-invalid', !!text);
+  };
+  let turn = 0, timer = 0;
+  const look = async () => {
+    const mine = ++turn;
+    const rows = $$('.member', form).filter(r => part(r, 'type').value.trim() && (part(r, 'data').value.trim() || part(r, 'action').value === 'remove'));
+    const fields = { zone: form.elements.zone.value };
+    rows.forEach((r, i) => ['action', 'name', 'type', 'ttl', 'data'].forEach(n => {
+      const value = part(r, n).value;
+      if (value) fields[`changes.${i}.${n}`] = value;
+    }));
+    let a;
+    try { a = await query(form.dataset.check, fields); } catch (e) { a = { faults: [{ line: -1, says: e.message }] }; }
+    if (mine !== turn) return;
+    $$('.member input, .member select, .member textarea', form).forEach(i => blame(i, ''));
+    const whole = [];
+    for (const f of a.faults ?? []) {
+      const input = rows[f.line] && part(rows[f.line], f.field);
+      input ? blame(input, f.says[0].toUpperCase() + f.says.slice(1)) : whole.push(f.says);
+    }
+    const list = (title, kind, lines) => lines?.length ? [make('div', { className: 'note ' + kind }, make('div', {}, make('strong', {}, title), make('ul', {}, ...lines.map(l => make('li', {}, l)))))] : [];
+    const diff = (a.diff ?? []).map(l => make('div', { className: l[0] === '+' ? 'came' : 'went' }, l));
+    said.replaceChildren(...list('This does not work yet', 'bad', whole), ...list('Look at this', 'wait', a.warnings),
+      ...(diff.length ? [make('div', { className: 'pre' }, ...diff)] : []));
+  };
+  form.addEventListener('input', e => {
+    const row = e.target.closest('.member');
+    if (!row) return;
+    hint(row);
+    clearTimeout(timer);
+    timer = setTimeout(look, 300);
+  });
+  $$('.member', form).forEach(hint);
+  if ($$('.member', form).length > 1) look();
+}
+
 // ── passkeys: the browser answers, and that sends the form ──
 for (const box of $$('[data-passkey]')) {
   const input = $('input', box), button = $('button', box), said = $('.fault', box);
