@@ -51,7 +51,12 @@ func parse(lines []Edit, zone rr.Name, faults *core.Faults) []edit {
 }
 
 func (e *edit) fault(faults *core.Faults, name, value string, err error) {
-	faults.Add(e.field+name, value, core.AsError(err).Sentence())
+	told := core.AsError(err)
+	says := told.Sentence()
+	if len(told.Faults) == 1 { // where in the line it is helps nobody: there is one
+		says = told.Faults[0].Accepted
+	}
+	faults.Add(e.field+name, value, says)
 }
 
 // readName takes a name that ends in the zone's own, without the final dot,
