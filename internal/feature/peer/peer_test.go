@@ -222,7 +222,9 @@ func TestAKeyMayWhatItIsAllowed(t *testing.T) {
 			})
 			return p
 		}
-		allows := func(name rr.Name, typ string) bool { return policy().Allows("acme.shop.example.", "shop.example.", name, typ) }
+		allows := func(name rr.Name, typ string) bool {
+			return policy().Allows("acme.shop.example.", "shop.example.", name, typ)
+		}
 		if !allows("_acme-challenge.shop.example.", "TXT") || allows("_acme-challenge.shop.example.", "A") || allows("www.shop.example.", "TXT") {
 			t.Errorf("the policy is %+v", policy())
 		}

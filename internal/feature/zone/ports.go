@@ -92,6 +92,7 @@ func (z *Zones) Feature() act.Feature {
 			z.list(), z.deleted(), z.show(), z.export(), z.history(), z.diff(),
 			z.sign(), z.unsign(), z.roll(), z.turn(), z.resign(), z.reseal(), z.signing(), z.update(), z.fetchFrom(), z.unfollow(), z.receive(), z.setDefault(), z.showDefault(), z.health(), z.signal(),
 			z.check(),
+			z.paste(),
 		},
 		Kinds: []act.Kind{{
 			Name: kind, Title: "Zones", Path: "/zones/{id}",
