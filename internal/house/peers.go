@@ -63,7 +63,9 @@ func (h *House) tellPeers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	to := nameserver.Settings{Updates: from.Updates}
+	dns := h.policy.current().DNS
+	to := nameserver.Settings{Updates: from.Updates, NSID: dns.NSID, Version: dns.Version,
+		Limit: nameserver.Limit{Rate: dns.Rate, Slip: dns.Slip, Exempt: dns.Exempt}}
 	for _, k := range from.Keys {
 		sealed, err := base64.StdEncoding.DecodeString(k.Sealed)
 		if err != nil {
@@ -132,6 +134,9 @@ func (h *House) update(ctx context.Context, asked nameserver.Asked) []byte {
 	req, err := transfer.Read(asked.Message, h.tsig, now)
 	if req == nil {
 		return nil
+	}
+	if err == nil {
+		err = h.policy.current().Update(asked.From.Addr())
 	}
 	var edits transfer.Edits
 	if err == nil {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -38,13 +39,18 @@ func Fields() []Field {
 		allowedField(),
 		dnsUpdateField(),
 		urlField(),
-		proxiesField(),
+		networks("proxy", "trusted", func(p *Policy) *[]core.Network { return &p.Proxies }),
 		word("proxy", "header", ProxyHeaders, func(p *Policy) *string { return &p.ProxyHeader }),
 		line("mail", "server", "a host, or host:port", isHost, func(p *Policy) *string { return &p.Mail.Server }),
 		word("mail", "tls", MailTLS, func(p *Policy) *string { return &p.Mail.TLS }),
 		line("mail", "from", "an e-mail address", isAddress, func(p *Policy) *string { return &p.Mail.From }),
 		line("mail", "user", "a log-in name", isLine, func(p *Policy) *string { return &p.Mail.User }),
 		line("mail", "passwordFile", "the absolute path of a file", filepath.IsAbs, func(p *Policy) *string { return &p.Mail.PasswordFile }),
+		number("dns", "rateLimit", 0, 4000, func(p *Policy) *int { return &p.DNS.Rate }),
+		number("dns", "rateLimitSlip", 1, 10, func(p *Policy) *int { return &p.DNS.Slip }),
+		networks("dns", "rateLimitExempt", func(p *Policy) *[]core.Network { return &p.DNS.Exempt }),
+		line("dns", "nsid", "up to 200 letters", upTo200, func(p *Policy) *string { return &p.DNS.NSID }),
+		line("dns", "version", "up to 200 letters", upTo200, func(p *Policy) *string { return &p.DNS.Version }),
 	}
 	for i := range fields {
 		f := &fields[i]
@@ -105,17 +111,37 @@ func allowedField() Field {
 	}
 }
 
-func proxiesField() Field {
+// networks is a key that takes addresses and networks.
+func networks(section, key string, at func(*Policy) *[]core.Network) Field {
 	return Field{
-		Section: "proxy", Key: "trusted", Accepted: "addresses and networks, separated by commas or blanks",
-		Show: func(p Policy) string { return listed(p.Proxies) },
+		Section: section, Key: key, Accepted: "addresses and networks, separated by commas or blanks",
+		Show: func(p Policy) string { return listed(*at(&p)) },
 		set: func(p *Policy, e Entry) (accepted string) {
-			p.Proxies, accepted = parseNetworks(e.Text)
+			*at(p), accepted = parseNetworks(e.Text)
 			return accepted
 		},
-		text: func(p Policy) (string, bool) { return listed(p.Proxies), p.Proxies != nil },
+		text: func(p Policy) (string, bool) { return listed(*at(&p)), *at(&p) != nil },
 	}
 }
+
+// number is a key that takes a whole number.
+func number(section, key string, least, most int, at func(*Policy) *int) Field {
+	accepted := fmt.Sprintf("a number from %d to %d", least, most)
+	return Field{
+		Section: section, Key: key, Accepted: accepted, Show: func(p Policy) string { return strconv.Itoa(*at(&p)) },
+		set: func(p *Policy, e Entry) string {
+			n, err := strconv.Atoi(e.Text)
+			if err != nil || n < least || n > most {
+				return accepted
+			}
+			*at(p) = n
+			return ""
+		},
+		text: func(p Policy) (string, bool) { return strconv.Itoa(*at(&p)), true },
+	}
+}
+
+func upTo200(text string) bool { return len(text) <= 200 }
 
 func urlField() Field {
 	const accepted = "https:// and a host name, with a port if it is not 443, and nothing behind it"

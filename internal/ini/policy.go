@@ -60,6 +60,18 @@ type Policy struct {
 
 	// Mail is the section [mail]: which server takes what the panel sends.
 	Mail Mail
+
+	// DNS is the section [dns]: how the nameserver answers strangers.
+	DNS DNS
+}
+
+// DNS is how the nameserver answers strangers.
+type DNS struct {
+	Rate    int            // "rateLimit": like answers a second to one network over UDP; 0: no limit; default 20
+	Slip    int            // "rateLimitSlip": every so manieth beyond is sent truncated, the others are dropped; default 2
+	Exempt  []core.Network // "rateLimitExempt": without a limit; default: nobody
+	NSID    string         // "nsid": what it calls itself when asked (RFC 5001); default: nothing
+	Version string         // "version": what it says it is when asked for version.bind; default: it refuses
 }
 
 // Mail is how the panel sends mail. Without a Server it sends none.
@@ -99,7 +111,7 @@ var (
 
 // Default is the policy of an empty file.
 func Default() Policy {
-	return Policy{SyslogFacility: "local0", APIEnabled: true, APIAllowed: Allowed{Everyone: true}, ProxyHeader: ProxyHeaders[0], Mail: Mail{TLS: MailTLS[0]}}
+	return Policy{SyslogFacility: "local0", APIEnabled: true, APIAllowed: Allowed{Everyone: true}, ProxyHeader: ProxyHeaders[0], Mail: Mail{TLS: MailTLS[0]}, DNS: DNS{Rate: 20, Slip: 2}}
 }
 
 // Locked is the policy when the file is broken and none was ever good: Default

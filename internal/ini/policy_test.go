@@ -49,15 +49,30 @@ tls = implicit
 from = panel@example.org
 user = panel
 passwordFile = /etc/hostward/mail.password
+[dns]
+rateLimit = 50
+rateLimitSlip = 3
+rateLimitExempt = 192.0.2.0/24
+nsid = ns1.example.net
+version = "ask the panel"
 `)
 	want := ini.Policy{
 		NIS2: true, IncludeReads: true, Syslog: true, SyslogFacility: "local3", DNSUpdate: ini.On,
 		APIAllowed: ini.Allowed{Networks: networks(t, "192.0.2.7", "198.51.100.0/24", "2001:db8::/32", "203.0.113.9")},
 		URL:        "https://panel.example.org:8443", Proxies: networks(t, "127.0.0.1", "10.0.0.0/8"), ProxyHeader: "Forwarded",
 		Mail: ini.Mail{Server: "mail.example.org:587", TLS: "implicit", From: "panel@example.org", User: "panel", PasswordFile: "/etc/hostward/mail.password"},
+		DNS:  ini.DNS{Rate: 50, Slip: 3, Exempt: networks(t, "192.0.2.0/24"), NSID: "ns1.example.net", Version: "ask the panel"},
 	}
 	if d := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); d != "" {
 		t.Error(d)
+	}
+}
+
+func TestNumbersHaveLimits(t *testing.T) {
+	for _, line := range []string{"rateLimit = 4001", "rateLimit = -1", "rateLimit = many", "rateLimit =", "rateLimitSlip = 0", "rateLimitSlip = 11"} {
+		if _, _, faults := ini.Read([]byte("[dns]\n" + line + "\n")); len(faults) != 1 || !strings.Contains(faults[0].String(), "a number from") {
+			t.Errorf("%s: %v", line, faults)
+		}
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"hostward/internal/core"
 )
 
 func unhex(t testing.TB, s string) []byte {
@@ -125,7 +127,11 @@ func TestCookiesAreGivenAndKnown(t *testing.T) {
 func TestAnswersThatLookTheSameAreLimited(t *testing.T) {
 	const rate = 10
 	r := loaded(t, "")
-	r.limiter = newLimiter(Limit{Rate: rate, Slip: 2, Exempt: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}})
+	exempt, err := core.ParseNetwork("203.0.113.0/24")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.limiter = newLimiter(Limit{Rate: rate, Slip: 2, Exempt: []core.Network{exempt}})
 	count := func(from string, n int, question func(i int) []byte) (sent, slipped int) {
 		r.from = asker{addr: netip.MustParseAddr(from)}
 		for i := range n {

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"unsafe"
+
+	"hostward/internal/core"
 )
 
 // Limit bounds the answers over UDP that look the same and go to the same
@@ -19,7 +21,7 @@ type Limit struct {
 	// truncates all.
 	Slip int `json:"slip,omitempty"`
 	// Exempt are networks without a limit.
-	Exempt []netip.Prefix `json:"exempt,omitempty"`
+	Exempt []core.Network `json:"exempt,omitempty"`
 }
 
 // What counts as one network, in bits: as in BIND and Knot.

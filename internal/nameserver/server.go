@@ -73,6 +73,9 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("nameserver: reading the settings: %w", err)
 	}
 	s.settings.Store(settings)
+	if settings.Limit.Rate > 0 {
+		s.limiter.Store(newLimiter(settings.Limit))
+	}
 	if cfg.Folder != "" {
 		if s.disk, s.aside, err = openDisk(s, cfg.Folder); err != nil {
 			return nil, fmt.Errorf("nameserver: reading what was served: %w", err)
@@ -379,6 +382,8 @@ func (s *Server) newResponder(c *counters) *responder {
 // set while the server runs.
 func (s *Server) refresh(r *responder) {
 	r.now, r.secrets, r.limiter = momentOf(time.Now()), *s.secrets.Load(), s.limiter.Load()
+	set := s.settings.Load()
+	r.nsid, r.version = or(set.NSID, s.cfg.NSID), or(set.Version, s.cfg.Version)
 }
 
 // Shutdown frees the addresses and ends connections. It waits for Serve to

@@ -21,6 +21,11 @@ type Settings struct {
 	Peers []Peer `json:"peers,omitempty"`
 	// Keys sign and prove transfers and updates.
 	Keys []Key `json:"keys,omitempty"`
+	// Limit bounds answers that look the same; zero: none does.
+	Limit Limit `json:"limit"`
+	// NSID and Version are as in Config; "": those of the Config.
+	NSID    string `json:"nsid,omitempty"`
+	Version string `json:"version,omitempty"`
 	// Updates has dynamic updates (RFC 2136) that carry a valid signature handed to
 	// the feeder. Otherwise they are refused here.
 	Updates bool `json:"updates,omitempty"`
@@ -53,6 +58,12 @@ type Peer struct {
 // check names every fault.
 func (s Settings) check() error {
 	var faults core.Faults
+	if l := s.Limit; l.Rate < 0 || l.Rate > mostRate || l.Slip < 0 {
+		faults.Add("limit", "", "0 to 4000 answers a second, slip 0 or more")
+	}
+	if len(s.NSID) > 200 || len(s.Version) > mostChaos {
+		faults.Add("nsid", s.NSID, "at most 200 octets")
+	}
 	known := map[rr.Name]bool{}
 	for _, k := range s.Keys {
 		if err := k.key().Validate(); err != nil {
@@ -94,6 +105,10 @@ func (s *Settings) allows(may func(Peer) bool, zone rr.Name, from netip.Addr, ke
 }
 
 func (p Peer) about(zone rr.Name) bool { return len(p.Zones) == 0 || slices.Contains(p.Zones, zone) }
+
+func sameLimit(a, b Limit) bool {
+	return a.Rate == b.Rate && a.Slip == b.Slip && slices.Equal(a.Exempt, b.Exempt)
+}
 
 const settingsFile = "settings.json"
 

@@ -266,6 +266,9 @@ func (s *Server) Configure(_ context.Context, to Settings) error {
 	if err := s.cfg.writeSettings(to); err != nil {
 		return core.Wrap(core.Unavailable, err, "the settings of the nameserver could not be kept")
 	}
+	if !sameLimit(s.settings.Load().Limit, to.Limit) {
+		s.limiter.Store(newLimiter(to.Limit))
+	}
 	s.settings.Store(&to)
 	s.notifier.settled(to.Peers)
 	return nil

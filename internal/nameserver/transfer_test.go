@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
 
 	"hostward/internal/nameserver"
 	"hostward/internal/rr"
@@ -259,5 +260,48 @@ func TestASignedDatagramIsAnsweredFromTheAddressThatWasAsked(t *testing.T) {
 		if len(records(got)) != 1 {
 			t.Errorf("%s: %q", at, got)
 		}
+	}
+}
+
+func TestSettingsCountFromTheNextPacketOn(t *testing.T) {
+	s := run(t, nameserver.Config{})
+	at := s.Addrs()[0]
+	load(t, s, zone(t, corners))
+	nsid := func() string {
+		out, _ := exec.Command(tool(t, "dig"), "@"+at.Addr().String(), "-p", fmt.Sprint(at.Port()), "+nsid", "+norec", "z.test", "SOA").CombinedOutput()
+		return string(out)
+	}
+	if out := nsid(); strings.Contains(out, "NSID") {
+		t.Errorf("it says who it is without being told: %s", out)
+	}
+	if err := s.Configure(t.Context(), nameserver.Settings{NSID: "ns1.example.net", Version: "9", Limit: nameserver.Limit{Rate: 5, Slip: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if out := nsid(); !strings.Contains(out, "ns1.example.net") {
+		t.Errorf("it does not say who it is: %s", out)
+	}
+	m := new(dns.Msg)
+	m.SetQuestion("z.test.", dns.TypeSOA)
+	packet, err := m.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("udp", at.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for deadline := time.Now().Add(time.Minute); s.Stats().Slipped == 0; { // a packet may be lost
+		for range 200 {
+			if _, err := conn.Write(packet); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("many like questions at once, and none was slowed down: %+v", s.Stats())
+		}
+	}
+	if err := s.Configure(t.Context(), nameserver.Settings{Limit: nameserver.Limit{Rate: 5000}}); err == nil {
+		t.Error("a limit that cannot be was taken")
 	}
 }
