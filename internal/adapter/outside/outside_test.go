@@ -27,6 +27,17 @@ func TestNothingIsFoundAtAZoneThatIsInOrder(t *testing.T) {
 	}
 }
 
+// Knot and BIND answer in their own ways, and nothing is wrong with those either.
+func TestNothingIsFoundAtOtherServersInOrder(t *testing.T) {
+	w := newTree(t)
+	for at, program := range map[string]string{rootAt: "knotd", testA: "named", testB: "knotd", childA: "knotd", childB: "named"} {
+		w.machines[at].with = program
+	}
+	if r := w.check(); len(r.Findings) > 0 || len(r.Observed.Parent) != 2 || r.Observed.Parent[0].Failed {
+		t.Errorf("%+v\n%s", r.Observed, written(r))
+	}
+}
+
 func TestTheParentsDSIsToldToNext(t *testing.T) {
 	w := newTree(t)
 	w.cut["tcp "+testB], w.cut["udp "+testB] = true, true

@@ -47,6 +47,7 @@ type machine struct {
 	nsec3  bool
 	after  func(lines []string) []string // changes the signed zone
 	option string                        // of the zone in NSD's settings
+	with   string                        // the program; "": nsd
 	front  func(port string) string      // stands before the nameserver; returns its port
 }
 
@@ -179,18 +180,71 @@ func (m *machine) file(t *testing.T) string {
 	return path
 }
 
-// start runs NSD with the machine's zone and returns the port.
+// programs are the nameservers, and how each is told its port, folder, zone and file.
+var programs = map[string]struct {
+	config string
+	args   []string
+}{
+	"nsd": {`server:
+  ip-address: 127.0.0.1@%[1]s
+  server-count: 1
+  username: ""
+  chroot: ""
+  zonesdir: "%[2]s"
+  database: ""
+  pidfile: "%[2]s/pid"
+  xfrdfile: "%[2]s/xfrd"
+  zonelistfile: "%[2]s/list"
+  rrl-ratelimit: 0
+remote-control:
+  control-enable: no
+zone:
+  name: "%[3]s"
+  zonefile: "%[4]s"
+  %[5]s
+`, []string{"-d", "-c"}},
+	"knotd": {`server:
+  rundir: "%[2]s"
+  listen: 127.0.0.1@%[1]s
+  udp-workers: 1
+  tcp-workers: 1
+  background-workers: 1
+database:
+  storage: "%[2]s"
+log:
+  - target: stderr
+    any: error
+zone:
+  - domain: "%[3]s"
+    file: "%[4]s"
+    storage: "%[2]s"
+    zonefile-sync: -1
+    journal-content: none
+%[5]s`, []string{"-c"}},
+	"named": {`options {
+  directory "%[2]s"; pid-file "%[2]s/pid"; session-keyfile "%[2]s/key"; lock-file none;
+  listen-on port %[1]s { 127.0.0.1; }; listen-on-v6 { none; };
+  recursion no; dnssec-validation no; notify no; empty-zones-enable no; allow-transfer { none; };
+  check-integrity no;
+};
+controls { };
+zone "%[3]s" { type primary; file "%[4]s"; %[5]s };
+`, []string{"-f", "-c"}},
+}
+
+// start runs the machine's nameserver with its zone and returns the port.
 func (m *machine) start(t *testing.T) string {
 	t.Helper()
-	dir, port := t.TempDir(), freePort(t)
-	config := fmt.Sprintf("server:\n  ip-address: 127.0.0.1@%s\n  server-count: 1\n  username: \"\"\n  chroot: \"\"\n  zonesdir: \"%[2]s\"\n"+
-		"  database: \"\"\n  pidfile: \"%[2]s/pid\"\n  xfrdfile: \"%[2]s/xfrd\"\n  zonelistfile: \"%[2]s/list\"\n  rrl-ratelimit: 0\n"+
-		"remote-control:\n  control-enable: no\nzone:\n  name: \"%[3]s\"\n  zonefile: %[4]s\n  %[5]s\n", port, dir, m.origin, m.file(t), m.option)
-	path := filepath.Join(dir, "nsd.conf")
-	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+	dir, port, name := t.TempDir(), freePort(t), m.with
+	if name == "" {
+		name = "nsd"
+	}
+	p := programs[name]
+	path := filepath.Join(dir, "config")
+	if err := os.WriteFile(path, fmt.Appendf(nil, p.config, port, dir, m.origin, m.file(t), m.option), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run(t, tool(t, "nsd"), "-d", "-c", path)
+	run(t, tool(t, name), append(slices.Clone(p.args), path)...)
 	wait(t, "127.0.0.1:"+port, string(m.origin))
 	if m.front != nil {
 		return m.front(port)
