@@ -94,7 +94,7 @@ func (f *Face) preview(v *visit, c act.Call, try *attempt) {
 		return
 	}
 	op, _ := f.Registry.Op(c.Op)
-	try.plan, try.confirm = &Plan{State: r.State, Events: r.Changes}, op.Confirm
+	try.plan, try.confirm = planOf(r), op.Confirm
 }
 
 func (f *Face) answer(v *visit, p *opPage, set url.Values) error {

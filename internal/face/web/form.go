@@ -128,6 +128,20 @@ type attempt struct {
 type Plan struct {
 	State  string
 	Events any // []ledger.Event: the events with their fields
+	// Warnings are sentences about what works but is probably not meant.
+	Warnings []string
+}
+
+// Warner is an output that says what works but is probably not meant. A preview
+// shows it.
+type Warner interface{ Warned() []string }
+
+func planOf(r act.Result) *Plan {
+	p := &Plan{State: r.State, Events: r.Changes}
+	if w, ok := r.Output.(Warner); ok {
+		p.Warnings = w.Warned()
+	}
+	return p
 }
 
 // Form shows a form for the operation, "" when the actor may not call it.

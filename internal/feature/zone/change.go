@@ -24,6 +24,9 @@ type Changed struct {
 	Warnings []string `json:"warnings,omitempty"` // what works but is probably not meant
 }
 
+// Warned is for faces that show warnings beside a preview.
+func (c Changed) Warned() []string { return c.Warnings }
+
 // maxDiff bounds the lines of a diff in one answer.
 const maxDiff = 2000
 

@@ -93,6 +93,7 @@ func (z *Zones) Feature() act.Feature {
 			z.sign(), z.unsign(), z.roll(), z.turn(), z.resign(), z.reseal(), z.signing(), z.update(), z.fetchFrom(), z.unfollow(), z.receive(), z.setDefault(), z.showDefault(), z.health(), z.signal(),
 			z.check(),
 			z.paste(),
+			z.templateApply(),
 		},
 		Kinds: []act.Kind{{
 			Name: kind, Title: "Zones", Path: "/zones/{id}",
