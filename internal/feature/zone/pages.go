@@ -26,6 +26,7 @@ func (z *Zones) pageList() []act.Page {
 				return map[string]act.Call{"zones": call("zone.deleted.list", DeletedIn{Search: q.Get("q"), After: q.Get("after")})}
 			},
 		},
+		{Path: "/zones/bulk", Title: "Replace in all zones", Icon: "zone", Roles: act.Hosted, Template: z.pages, File: "page/bulk.html", Calls: bulkCalls},
 		{
 			Path: "/zones/{zone}", Title: "Zone", Icon: "zone", Roles: act.Readers, Template: z.pages, File: "page/zone.html",
 			Calls: func(path map[string]string, q url.Values) map[string]act.Call {
@@ -78,6 +79,13 @@ func (z *Zones) pageList() []act.Page {
 			Calls: historyCalls,
 		},
 	}
+}
+
+func bulkCalls(_ map[string]string, q url.Values) map[string]act.Call {
+	if q.Get("from") == "" {
+		return nil
+	}
+	return map[string]act.Call{"found": call("zone.bulk.find", BulkIn{Type: q.Get("type"), From: q.Get("from"), To: q.Get("to")})}
 }
 
 func historyCalls(path map[string]string, q url.Values) map[string]act.Call {

@@ -94,6 +94,7 @@ func (z *Zones) Feature() act.Feature {
 			z.check(),
 			z.paste(),
 			z.templateApply(),
+			z.bulkFind(), z.bulkReplace(),
 		},
 		Kinds: []act.Kind{{
 			Name: kind, Title: "Zones", Path: "/zones/{id}",

@@ -98,6 +98,22 @@ type world struct {
 	reg   *act.Registry
 
 	keeper keeper.Keeper
+	ends   chan string // how each job ended
+}
+
+// jobs stands for the feature that keeps jobs on record.
+type jobs struct{ ends chan string }
+
+func (jobs) Begin(context.Context, *act.Bus, act.Actor, string, string) (string, act.Result, error) {
+	return "j_1", act.Result{State: act.Pending}, nil
+}
+
+func (j jobs) End(_ context.Context, _ *act.Bus, _, summary string, err error) error {
+	if err != nil {
+		summary += ": " + err.Error()
+	}
+	j.ends <- summary
+	return nil
 }
 
 func registry(t testing.TB, z *zone.Zones) *act.Registry {
@@ -141,6 +157,8 @@ func newWorld(t testing.TB, url string, change func(*zone.Ports, *act.Config)) *
 	}
 	c.Book = ledger.NewBook(k, c.Clock)
 	c.Log = slog.New(slog.NewTextHandler(testLog{t}, nil))
+	ends := make(chan string, 8)
+	c.Jobs = jobs{ends}
 	c.Spool = filepath.Join(t.TempDir(), "spool")
 	c.Scope = func(_ context.Context, _ *act.View, tenant string) ([]string, error) { return parent(tenant), nil }
 	b, err := act.New(c)
@@ -149,7 +167,7 @@ func newWorld(t testing.TB, url string, change func(*zone.Ports, *act.Config)) *
 	}
 	t.Cleanup(func() { b.Close(); _ = w.Close(); _ = k.Close() })
 	kind, _ := c.Registry.Kind("zone")
-	return &world{Bus: b, t: t, zones: z, kind: kind, store: s, url: url, reg: c.Registry, keeper: k}
+	return &world{Bus: b, t: t, zones: z, kind: kind, store: s, url: url, reg: c.Registry, keeper: k, ends: ends}
 }
 
 // testLog shows what the operator would read, but for slow operations: the
