@@ -71,16 +71,17 @@ func TestAReplacementThatAZoneRefusesIsCounted(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), nil)
 	w.many(customer, "mine", 2)
 	for _, name := range []string{"mine0.example", "mine1.example"} {
-		must[zone.Changed](w, customer, "zone.edit", fields{"zone": name, "changes": []fields{line("add", "sub", "NS", "", "b.example.net.")}})
+		must[zone.Changed](w, customer, "zone.edit", fields{"zone": name, "changes": []fields{line("add", "@", "MX", "", "10 b.example.net.")}})
 	}
-	// In the first zone this host would be below the delegation, without an address.
-	if _, err := w.do(customer, "zone.bulk.replace", fields{"type": "NS", "from": "b.example.net", "to": "ns.sub.mine0.example"}, confirmed); err != nil {
+	must[zone.Changed](w, customer, "zone.edit", fields{"zone": "mine0.example", "changes": []fields{line("add", "@", "MX", "", "20 c.example.net.")}})
+	// In the first zone the null MX would stand beside another (RFC 7505 3).
+	if _, err := w.do(customer, "zone.bulk.replace", fields{"type": "MX", "from": "10 b.example.net", "to": "0 ."}, confirmed); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.ended(); !strings.HasPrefix(got, "replaced 1 record in 1 zone; 1 zone was refused, the first is mine0.example: ") {
 		t.Errorf("the job ended with %s", got)
 	}
-	if s, _ := must[zone.Shown](w, customer, "zone.show", fields{"zone": "mine0.example", "type": "NS", "search": "sub."}); s.RRsets[0].Data[0] != "b.example.net." {
+	if s, _ := must[zone.Shown](w, customer, "zone.show", fields{"zone": "mine0.example", "type": "MX"}); s.RRsets[0].Data[0] != "10 b.example.net." {
 		t.Errorf("the refused zone has %v", s.RRsets[0].Data)
 	}
 }
