@@ -37,4 +37,7 @@ func TestTheZoneEditorInChromium(t *testing.T) {
 	b.Click("form[action='/do/zone.restore'] button[value=run]")
 	b.Until(`location.pathname === '` + page + `' && location.search === '' && document.querySelector('main') && !document.querySelector('main').textContent.includes('192.0.2.9')`)
 	b.Visit("edit-deleted", "/zones/deleted")
+	for name, at := range map[string]string{"edit-paste": page + "/paste", "edit-template": page + "/template", "edit-bulk": "/zones/bulk?type=A&from=192.0.2.80&to=198.51.100.1"} {
+		b.Visit(name, at)
+	}
 }
