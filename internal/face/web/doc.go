@@ -95,6 +95,9 @@
 // "after", the output's cursor goes to .Pager. Sorting is "sort", "name" or
 // "-name".
 //
+// <input data-narrows="ID"> hides the rows of the table with that id that do not
+// hold what is typed, until the form is sent.
+//
 // # A form
 //
 //	{{.Form "zone.create" "tenant" .Path.tenant}}

@@ -14,7 +14,7 @@ const hour = time.Hour
 
 var initials = map[string]string{
 	"ttl": "TTL", "dns": "DNS", "ip": "IP", "id": "ID", "url": "URL", "soa": "SOA", "ns": "NS", "tsig": "TSIG",
-	"dnssec": "DNSSEC", "api": "API", "mfa": "MFA", "totp": "TOTP", "mx": "MX", "rdata": "Data", "ds": "DS", "ipv6": "IPv6", "ipv4": "IPv4",
+	"dnssec": "DNSSEC", "api": "API", "mfa": "MFA", "totp": "TOTP", "mx": "MX", "rdata": "Data", "ds": "DS", "ipv6": "IPv6", "ipv4": "IPv4", "ip6": "IPv6", "ip4": "IPv4",
 }
 
 // human makes words of a name: "defaultTTL" and "default_ttl" are "Default TTL".

@@ -187,6 +187,14 @@ for (const box of $$('[data-judge]')) {
   });
 }
 
+// ── a table that is narrowed while somebody types; Enter asks the server for all ──
+for (const input of $$('input[data-narrows]')) {
+  input.addEventListener('input', () => {
+    const text = input.value.trim().toLowerCase();
+    for (const row of $$('tbody tr', document.getElementById(input.dataset.narrows))) row.hidden = !row.textContent.toLowerCase().includes(text);
+  });
+}
+
 // ── rows that are looked at while somebody types ──
 for (const form of $$('[data-check]')) {
   const said = $('.check-said', form), kinds = {};
@@ -238,9 +246,26 @@ for (const form of $$('[data-check]')) {
     said.replaceChildren(...list('This does not work yet', 'bad', whole), ...list('Look at this', 'wait', a.warnings),
       ...(diff.length ? [make('div', { className: 'pre' }, ...diff)] : []));
   };
+  // Whoever begins the last row gets an empty one below it, as the button would give.
+  const grow = row => {
+    const all = $$('.member', form), n = all.length - 1;
+    if (row !== all[n]) return;
+    const next = row.cloneNode(true);
+    $$('.row-hint, .fault', next).forEach(el => el.remove());
+    for (const el of $$('*', next)) {
+      for (const a of ['id', 'name', 'for', 'aria-describedby']) {
+        if (el.hasAttribute(a)) el.setAttribute(a, el.getAttribute(a).replace(/\S*-said\s*/, '').replace(/([.-])\d+([.-])/g, `$1${n + 1}$2`));
+      }
+      if ('value' in el && el.tagName !== 'OPTION') el.value = '';
+      el.removeAttribute('aria-invalid');
+      el.removeAttribute('autofocus');
+    }
+    row.after(next);
+  };
   form.addEventListener('input', e => {
     const row = e.target.closest('.member');
     if (!row) return;
+    grow(row);
     hint(row);
     clearTimeout(timer);
     timer = setTimeout(look, 300);
