@@ -87,14 +87,11 @@ func (z *Zones) Feature() act.Feature {
 	return act.Feature{
 		Name: "zone",
 		Ops: []act.Declaration{
-			z.create(), z.importFile(), z.remove(), z.undelete(), z.restore(),
-			z.edit(), z.recordAdd(), z.recordRemove(), z.recordSet(),
-			z.list(), z.deleted(), z.show(), z.export(), z.history(), z.diff(),
-			z.sign(), z.unsign(), z.roll(), z.turn(), z.resign(), z.reseal(), z.signing(), z.update(), z.fetchFrom(), z.unfollow(), z.receive(), z.setDefault(), z.showDefault(), z.health(), z.signal(),
-			z.check(),
-			z.paste(),
-			z.templateApply(),
-			z.bulkFind(), z.bulkReplace(),
+			z.create(), z.importFile(), z.fetchFrom(), z.remove(), z.undelete(), z.restore(),
+			z.edit(), z.paste(), z.templateApply(), z.recordAdd(), z.recordRemove(), z.recordSet(), z.bulkFind(), z.bulkReplace(),
+			z.list(), z.deleted(), z.check(), z.show(), z.export(), z.history(), z.diff(), z.health(),
+			z.sign(), z.unsign(), z.signing(), z.roll(), z.turn(), z.resign(), z.reseal(), z.signal(), z.setDefault(), z.showDefault(),
+			z.update(), z.unfollow(), z.receive(),
 		},
 		Kinds: []act.Kind{{
 			Name: kind, Title: "Zones", Path: "/zones/{id}",
