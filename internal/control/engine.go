@@ -197,9 +197,29 @@ func (w *worker) differences(ctx context.Context, want map[core.Ref]uint64) ([]c
 	return differing, nil
 }
 
-// settle observes, plans, does, and observes again: the verdict is what the
-// second plan still holds.
+// mostAtOnce is how many objects are planned and done together: what their steps
+// carry is in memory meanwhile.
+const mostAtOnce = 2000
+
+// settle brings objects into force, some at a time. The answer is the worst word of
+// all.
 func (e *Engine) settle(ctx context.Context, w *worker, objects []core.Ref, drift bool) string {
+	state := act.InForce
+	for len(objects) > mostAtOnce && ctx.Err() == nil {
+		if s := e.settleSome(ctx, w, objects[:mostAtOnce], drift); s != act.InForce {
+			state = s
+		}
+		objects = objects[mostAtOnce:]
+	}
+	if s := e.settleSome(ctx, w, objects, drift); s != act.InForce {
+		state = s
+	}
+	return state
+}
+
+// settleSome observes, plans, does, and observes again: the verdict is what the
+// second plan still holds.
+func (e *Engine) settleSome(ctx context.Context, w *worker, objects []core.Ref, drift bool) string {
 	v := Verdict{Control: w.Name, State: act.InForce, Objects: objects, Drift: drift && len(objects) > 0}
 	steps, err := e.plan(ctx, w, objects)
 	if err == nil && len(steps) > 0 {

@@ -246,7 +246,11 @@ func (d *disk) replayOne(n uint64, s *Server) (end int64, err error) {
 		if err := json.Unmarshal(b, &e); err != nil {
 			return 0, err
 		}
-		if err := s.apply(context.Background(), e.Changes, func() error { return nil }); err != nil {
+		ready, err := compile(context.Background(), e.Changes)
+		if err == nil {
+			err = s.apply(context.Background(), e.Changes, ready, func() error { return nil })
+		}
+		if err != nil {
 			return 0, err
 		}
 	}

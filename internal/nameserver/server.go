@@ -186,26 +186,62 @@ func (s *Server) Addrs() []netip.AddrPort {
 // another object's. A difference needs the version it goes on from to be served,
 // or is core.Conflict. A drop of what is another object's by now is left out.
 func (s *Server) Apply(ctx context.Context, changes []ChangeSet) error {
+	ready, err := compile(ctx, changes)
+	if err != nil {
+		return err
+	}
 	s.feed.Lock()
 	defer s.feed.Unlock()
 	if s.disk == nil {
-		return s.apply(ctx, changes, func() error { return nil })
+		return s.apply(ctx, changes, ready, func() error { return nil })
 	}
-	if err := s.apply(ctx, changes, func() error { return s.disk.note(changes) }); err != nil {
+	if err := s.apply(ctx, changes, ready, func() error { return s.disk.note(changes) }); err != nil {
 		return err
 	}
 	return s.disk.compact(s, false)
 }
 
+// compile makes the images of whole zones, which need nothing of what is served, on
+// all cores and without keeping other feeders waiting.
+func compile(ctx context.Context, changes []ChangeSet) ([]*image, error) {
+	ready, errs := make([]*image, len(changes)), make([]error, len(changes))
+	var next atomic.Int64
+	work := func() {
+		for i := int(next.Add(1)) - 1; i < len(changes); i = int(next.Add(1)) - 1 {
+			c := &changes[i]
+			if zone, err := rr.ParseName(string(c.Zone), ""); err != nil {
+				errs[i] = err
+			} else {
+				c.Zone = zone
+			}
+			if errs[i] == nil && c.Full && ctx.Err() == nil {
+				ready[i], errs[i] = (*image)(nil).next(*c)
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(changes)) - 1 {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
+	for i, err := range errs {
+		if err != nil {
+			return nil, fmt.Errorf("nameserver: zone %s, version %d: %w", changes[i].Zone, changes[i].Version, err)
+		}
+	}
+	return ready, ctx.Err()
+}
+
 // apply publishes once the changes are known to be right and durable has noted
 // them; s.feed is held.
-func (s *Server) apply(ctx context.Context, changes []ChangeSet, durable func() error) error {
+func (s *Server) apply(ctx context.Context, changes []ChangeSet, ready []*image, durable func() error) error {
 	p := plan{zones: s.zones.Load(), images: map[string]*image{}}
-	for _, c := range changes {
+	for i, c := range changes {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := p.add(c); err != nil {
+		if err := p.add(c, ready[i]); err != nil {
 			return fmt.Errorf("nameserver: zone %s, version %d: %w", c.Zone, c.Version, err)
 		}
 	}
@@ -223,16 +259,12 @@ type plan struct {
 	images map[string]*image
 }
 
-func (p *plan) add(c ChangeSet) error {
-	zone, err := rr.ParseName(string(c.Zone), "")
-	if err != nil {
-		return err
-	}
+// add takes in one change set; whole is the image of one that is Full.
+func (p *plan) add(c ChangeSet, whole *image) error {
 	if len(c.Object) > 200 {
 		return core.Errorf(core.Invalid, "the object's name has %d octets: at most 200 are accepted", len(c.Object))
 	}
-	c.Zone = zone
-	key := string(zone.Wire())
+	key := string(c.Zone.Wire())
 	now := p.current(key)
 	same := now != nil && now.object == c.Object
 	switch {
@@ -248,17 +280,19 @@ func (p *plan) add(c ChangeSet) error {
 	case !c.Full && c.From != 0 && c.From != now.version:
 		return core.Errorf(core.Conflict, "version %d is served, and this is a difference from %d", now.version, c.From)
 	}
+	if c.Full {
+		p.images[key] = whole
+		return nil
+	}
 	img, err := now.next(c)
 	if err != nil {
 		return err
 	}
-	if !c.Full {
-		did, err := step(now, img, c)
-		if err != nil {
-			return err
-		}
-		img.past = now.past.and(did)
+	did, err := step(now, img, c)
+	if err != nil {
+		return err
 	}
+	img.past = now.past.and(did)
 	p.images[key] = img
 	return nil
 }
