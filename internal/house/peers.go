@@ -66,6 +66,9 @@ func (h *House) tellPeers(ctx context.Context) error {
 	dns := h.policy.current().DNS
 	to := nameserver.Settings{Updates: from.Updates, NSID: dns.NSID, Version: dns.Version,
 		Limit: nameserver.Limit{Rate: dns.Rate, Slip: dns.Slip, Exempt: dns.Exempt}}
+	if name, err := rr.ParseName(dns.Catalog, "."); dns.Catalog != "" && err == nil {
+		to.Catalog = name
+	}
 	for _, k := range from.Keys {
 		sealed, err := base64.StdEncoding.DecodeString(k.Sealed)
 		if err != nil {

@@ -49,6 +49,7 @@ func Fields() []Field {
 		number("dns", "rateLimit", 0, 4000, func(p *Policy) *int { return &p.DNS.Rate }),
 		number("dns", "rateLimitSlip", 1, 10, func(p *Policy) *int { return &p.DNS.Slip }),
 		networks("dns", "rateLimitExempt", func(p *Policy) *[]core.Network { return &p.DNS.Exempt }),
+		line("dns", "catalog", "a domain name such as catalog.example.net", isHost, func(p *Policy) *string { return &p.DNS.Catalog }),
 		line("dns", "nsid", "up to 200 letters", upTo200, func(p *Policy) *string { return &p.DNS.NSID }),
 		line("dns", "version", "up to 200 letters", upTo200, func(p *Policy) *string { return &p.DNS.Version }),
 	}

@@ -71,6 +71,7 @@ type DNS struct {
 	Slip    int            // "rateLimitSlip": every so manieth beyond is sent truncated, the others are dropped; default 2
 	Exempt  []core.Network // "rateLimitExempt": without a limit; default: nobody
 	NSID    string         // "nsid": what it calls itself when asked (RFC 5001); default: nothing
+	Catalog string         // "catalog": name of the zone that lists all others for secondaries (RFC 9432); default: none
 	Version string         // "version": what it says it is when asked for version.bind; default: it refuses
 }
 

@@ -53,6 +53,7 @@ passwordFile = /etc/hostward/mail.password
 rateLimit = 50
 rateLimitSlip = 3
 rateLimitExempt = 192.0.2.0/24
+catalog = catalog.example.net
 nsid = ns1.example.net
 version = "ask the panel"
 `)
@@ -61,7 +62,7 @@ version = "ask the panel"
 		APIAllowed: ini.Allowed{Networks: networks(t, "192.0.2.7", "198.51.100.0/24", "2001:db8::/32", "203.0.113.9")},
 		URL:        "https://panel.example.org:8443", Proxies: networks(t, "127.0.0.1", "10.0.0.0/8"), ProxyHeader: "Forwarded",
 		Mail: ini.Mail{Server: "mail.example.org:587", TLS: "implicit", From: "panel@example.org", User: "panel", PasswordFile: "/etc/hostward/mail.password"},
-		DNS:  ini.DNS{Rate: 50, Slip: 3, Exempt: networks(t, "192.0.2.0/24"), NSID: "ns1.example.net", Version: "ask the panel"},
+		DNS:  ini.DNS{Rate: 50, Slip: 3, Exempt: networks(t, "192.0.2.0/24"), Catalog: "catalog.example.net", NSID: "ns1.example.net", Version: "ask the panel"},
 	}
 	if d := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); d != "" {
 		t.Error(d)

@@ -345,7 +345,9 @@ func (d *disk) compact(s *Server, force bool) error {
 	d.journal, d.number, d.written, d.packing = f, next, 0, true
 	var images []*image
 	for _, slot := range s.zones.Load().all {
-		images = append(images, slot.image.Load())
+		if img := slot.image.Load(); img.object != catalogObject { // it is made of the others
+			images = append(images, img)
+		}
 	}
 	d.compacted.Go(func() {
 		size, err := d.writeImage(next, images)

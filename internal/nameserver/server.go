@@ -81,6 +81,9 @@ func New(cfg Config) (*Server, error) {
 			return nil, fmt.Errorf("nameserver: reading what was served: %w", err)
 		}
 	}
+	if err := s.list(nil, true); err != nil {
+		return nil, fmt.Errorf("nameserver: %w", err)
+	}
 	for _, at := range cfg.Listen {
 		if err := s.listenAll(at); err != nil {
 			return nil, errors.Join(fmt.Errorf("nameserver: listening on %s: %w", at, err), s.close())
@@ -248,9 +251,10 @@ func (s *Server) apply(ctx context.Context, changes []ChangeSet, ready []*image,
 	if err := durable(); err != nil {
 		return err
 	}
+	moves := p.moves()
 	p.publish(&s.zones)
 	s.notifier.changed(p.images)
-	return nil
+	return s.list(moves, false)
 }
 
 // plan collects the new images; nil stands for a zone to be dropped.
@@ -268,6 +272,8 @@ func (p *plan) add(c ChangeSet, whole *image) error {
 	now := p.current(key)
 	same := now != nil && now.object == c.Object
 	switch {
+	case now != nil && now.object == catalogObject && !same:
+		return core.Errorf(core.Conflict, "the name is that of the catalog (panel.ini, [dns] catalog)")
 	case c.Drop:
 		if same {
 			p.images[key] = nil
@@ -338,8 +344,8 @@ func (s *Server) Held(context.Context) (map[rr.Name]Held, error) {
 	zones := s.zones.Load()
 	out := make(map[rr.Name]Held, zones.n)
 	for key, slot := range zones.all {
-		if name, _, err := rr.NameFromWire([]byte(key)); err == nil {
-			img := slot.image.Load()
+		img := slot.image.Load()
+		if name, _, err := rr.NameFromWire([]byte(key)); err == nil && img.object != catalogObject {
 			out[name] = Held{img.object, img.version}
 		}
 	}

@@ -26,6 +26,9 @@ type Settings struct {
 	// NSID and Version are as in Config; "": those of the Config.
 	NSID    string `json:"nsid,omitempty"`
 	Version string `json:"version,omitempty"`
+	// Catalog is the name of a zone that lists all others for secondaries (RFC 9432);
+	// "": none.
+	Catalog rr.Name `json:"catalog,omitempty"`
 	// Updates has dynamic updates (RFC 2136) that carry a valid signature handed to
 	// the feeder. Otherwise they are refused here.
 	Updates bool `json:"updates,omitempty"`
@@ -63,6 +66,9 @@ func (s Settings) check() error {
 	}
 	if len(s.NSID) > 200 || len(s.Version) > mostChaos {
 		faults.Add("nsid", s.NSID, "at most 200 octets")
+	}
+	if _, err := rr.ParseName(string(s.Catalog), ""); s.Catalog != "" && err != nil {
+		faults.Add("catalog", string(s.Catalog), "an absolute domain name")
 	}
 	known := map[rr.Name]bool{}
 	for _, k := range s.Keys {

@@ -263,14 +263,20 @@ func (s *Server) Configure(_ context.Context, to Settings) error {
 	}
 	s.feed.Lock()
 	defer s.feed.Unlock()
+	if slot := s.zones.Load().get(to.Catalog.Wire()); to.Catalog != "" && slot != nil && slot.image.Load().object != catalogObject {
+		return core.Errorf(core.Conflict, "the catalog %s would take the name of a zone that is served", to.Catalog)
+	}
 	if err := s.cfg.writeSettings(to); err != nil {
 		return core.Wrap(core.Unavailable, err, "the settings of the nameserver could not be kept")
 	}
 	if !sameLimit(s.settings.Load().Limit, to.Limit) {
 		s.limiter.Store(newLimiter(to.Limit))
 	}
-	s.settings.Store(&to)
+	was := s.settings.Swap(&to)
 	s.notifier.settled(to.Peers)
+	if was.Catalog != to.Catalog {
+		return s.relist(was.Catalog)
+	}
 	return nil
 }
 
