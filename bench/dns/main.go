@@ -7,6 +7,7 @@
 //	dns queries -many N -n M     M questions for them
 //	dns serve ADDRESS PATH       our server, serving the zone file or all files of the folder
 //	dns load [-do] ADDRESS FILE  fill a server with questions, from Linux only
+//	dns change [-n ZONES]        one change of a signed zone among many, until it is served
 //
 // many.sh measures loading a folder of zones.
 package main
@@ -35,9 +36,9 @@ import (
 const zone = "bench.test."
 
 func main() {
-	run := map[string]func([]string) error{"zone": writeZone, "many": writeMany, "queries": writeQueries, "serve": serve, "load": load}
+	run := map[string]func([]string) error{"zone": writeZone, "many": writeMany, "queries": writeQueries, "serve": serve, "load": load, "change": change}
 	if len(os.Args) < 2 || run[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: dns zone|many|queries|serve|load")
+		fmt.Fprintln(os.Stderr, "usage: dns zone|many|queries|serve|load|change")
 		os.Exit(2)
 	}
 	if err := run[os.Args[1]](os.Args[2:]); err != nil {
