@@ -45,6 +45,7 @@ type worker struct {
 	asked chan ask
 	mu    sync.Mutex
 	last  Verdict
+	haste time.Duration // the last pause, while it is not in force
 }
 
 // ask is one wake: bring these objects up to date and say so.
@@ -112,21 +113,41 @@ func (e *Engine) States() map[string]Verdict {
 	return all
 }
 
+// hasty is how soon the engine looks again at what is not in force, at first.
+const hasty = 2 * time.Second
+
 // work serves wakes at once and looks at everything on a timer.
 func (e *Engine) work(ctx context.Context, w *worker) {
-	tick := time.NewTicker(e.every)
-	defer tick.Stop()
 	e.everything(ctx, w, false)
+	look := time.NewTimer(e.pause(w))
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-look.C:
 			e.everything(ctx, w, true)
+			look.Reset(e.pause(w))
 		case a := <-w.asked:
 			e.answer(ctx, w, gather(w, a))
+			if p := e.pause(w); p < e.every {
+				look.Reset(p)
+			}
 		}
 	}
+}
+
+// pause is until when nobody looks at a control: less while it is not in force, and
+// longer each time that changes nothing.
+func (e *Engine) pause(w *worker) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.last.State != act.Drift {
+		w.haste = 0
+		return e.every
+	}
+	w.haste = min(max(2*w.haste, hasty), e.every)
+	return w.haste
 }
 
 // gather takes all wakes that wait: their objects share one look.
