@@ -47,7 +47,7 @@ func (z *Zones) pageList() []act.Page {
 		{
 			Path: "/zones/{zone}/template", Title: "Records from a template", Icon: "zone", Roles: act.Hosted, Template: z.pages, File: "page/template.html",
 			Calls: func(path map[string]string, _ url.Values) map[string]act.Call {
-				return map[string]act.Call{"zone": call("zone.show", ShowIn{Zone: path["zone"], Limit: 1})}
+				return map[string]act.Call{"zone": call("zone.show", ShowIn{Zone: path["zone"], Limit: 1}), "templates": call("zone.template.list", TemplateListIn{})}
 			},
 		},
 		{

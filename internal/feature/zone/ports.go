@@ -92,6 +92,7 @@ func (z *Zones) Feature() act.Feature {
 			z.list(), z.deleted(), z.check(), z.show(), z.export(), z.history(), z.diff(), z.health(),
 			z.sign(), z.unsign(), z.signing(), z.roll(), z.turn(), z.resign(), z.reseal(), z.signal(), z.setDefault(), z.showDefault(),
 			z.update(), z.unfollow(), z.receive(),
+			z.templateList(),
 		},
 		Kinds: []act.Kind{{
 			Name: kind, Title: "Zones", Path: "/zones/{id}",

@@ -43,6 +43,34 @@ func models() []model {
 	}
 }
 
+// TemplateListIn asks for all of them.
+type TemplateListIn struct{}
+
+// Templates are what a server has.
+type Templates struct {
+	Templates []Purpose `json:"templates"`
+}
+
+// Purpose is one template as faces show it.
+type Purpose struct {
+	Name    string   `json:"name"`
+	Doc     string   `json:"doc"`
+	Records []string `json:"records"` // name, type and data, with {placeholders}
+}
+
+func (z *Zones) templateList() act.Declaration {
+	return act.Query[TemplateListIn, Templates]{
+		Name: "zone.template.list", Doc: "List the templates for records, and what each would add.", Class: class, Roles: act.Hosted,
+		Target: func(context.Context, *act.View, *TemplateListIn) (core.Ref, error) { return core.Ref{}, nil },
+		Run: func(context.Context, *act.View, TemplateListIn) (out Templates, err error) {
+			for _, m := range models() {
+				out.Templates = append(out.Templates, Purpose{Name: m.name, Doc: m.doc, Records: m.lines})
+			}
+			return out, nil
+		},
+	}
+}
+
 // TemplateIn says which template, and what its placeholders stand for.
 type TemplateIn struct {
 	Zone     string `json:"zone" doc:"name or id of the zone" rule:"required,max=1020" cli:"arg"`
@@ -165,9 +193,7 @@ func (in TemplateIn) fit(edits []edit, have map[rr.Key]rr.RRset, notes *core.Fau
 			notes.Add("", "", fmt.Sprintf("%s is there already (%s) and stays; the template's %s is left out", goes[0].key(), goes[0].Data, e.Data))
 			continue
 		}
-		for _, g := range goes {
-			out = append(out, g)
-		}
+		out = append(out, goes...)
 		if !stays {
 			out = append(out, e.Edit)
 		}
