@@ -23,7 +23,7 @@ func models() []model {
 	return []model{
 		{name: "web", doc: "a website at the domain and at www", lines: []string{
 			"@ A {ip4}", "@ AAAA {ip6}", "www CNAME {domain}."}},
-		{name: "mail", doc: "mail at {mail}: MX, SPF, DMARC, settings for mail programs (RFC 6186), MTA-STS, TLS reports (RFC 8460)", lines: []string{
+		{name: "mail", doc: "mail at {mail}: MX, SPF, DMARC, settings for mail programs (RFC 6186), TLS reports (RFC 8460)", lines: []string{
 			"@ MX 10 {mail}.", `@ TXT "v=spf1 mx -all"`,
 			`_dmarc TXT "v=DMARC1; p=quarantine; rua=mailto:postmaster@{domain}"`,
 			"_imaps._tcp SRV 0 1 993 {mail}.", "_submissions._tcp SRV 0 1 465 {mail}.", // RFC 8314 7.3
