@@ -77,9 +77,9 @@ func (o *answering) run(ctx context.Context) error {
 	}
 	debug.FreeOSMemory()
 	for _, path := range s.Aside() {
-		log.Warn("a file was broken and is set aside; its zones are fed again", "file", path)
+		log.Warn("a file was broken and is set aside; what it held is fed again", "file", path)
 	}
-	l, err := listenAlone(o.socket)
+	l, err := listenAlone(ctx, o.socket)
 	if err != nil {
 		return errors.Join(fmt.Errorf("opening the socket: %w", err), s.Shutdown(ctx))
 	}
@@ -107,18 +107,18 @@ func (o *answering) serve(ctx context.Context, log *slog.Logger, s *nameserver.S
 }
 
 // listenAlone takes a Unix socket. One that nobody listens on any more is taken over.
-func listenAlone(path string) (net.Listener, error) {
+func listenAlone(ctx context.Context, path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, err
 	}
-	if c, err := net.Dial("unix", path); err == nil {
+	if c, err := new(net.Dialer).DialContext(ctx, "unix", path); err == nil {
 		_ = c.Close()
 		return nil, core.Errorf(core.Conflict, "another nameserver listens on %s", path)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	return net.Listen("unix", path)
+	return new(net.ListenConfig).Listen(ctx, "unix", path)
 }
 
 // lend lets a group open the socket.
@@ -134,7 +134,7 @@ func lend(path, group string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.Chown(path, -1, gid), os.Chown(filepath.Dir(path), -1, gid), os.Chmod(path, 0o660))
+	return errors.Join(os.Chown(path, -1, gid), os.Chown(filepath.Dir(path), -1, gid), os.Chmod(path, 0o660)) //nolint:gosec // the group is who may feed
 }
 
 type feederKey struct{}

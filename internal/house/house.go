@@ -391,7 +391,7 @@ func (h *House) startDNS() (err error) {
 	}
 	h.Answers = h.DNSHere
 	for _, file := range h.DNSHere.Aside() {
-		h.Log.Warn("a file of the nameserver was broken and is set aside; its zones are fed again", "file", file)
+		h.Log.Warn("a file of the nameserver was broken and is set aside; what it held is fed again", "file", file)
 	}
 	h.running.Go(func() {
 		if err := h.DNSHere.Serve(); err != nil {

@@ -1,6 +1,10 @@
 package nameserver
 
-import "hostward/internal/rr"
+import (
+	"context"
+
+	"hostward/internal/rr"
+)
 
 // Version returns the version a zone is served in, 0 when it is not served.
 func (s *Server) Version(zone rr.Name) uint64 {
@@ -13,7 +17,7 @@ func (s *Server) Version(zone rr.Name) uint64 {
 // Versions returns that of every zone.
 func (s *Server) Versions() map[rr.Name]uint64 {
 	out := map[rr.Name]uint64{}
-	held, _ := s.Held(nil)
+	held, _ := s.Held(context.Background())
 	for name, h := range held {
 		out[name] = h.Version
 	}

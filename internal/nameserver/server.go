@@ -68,7 +68,7 @@ func New(cfg Config) (*Server, error) {
 	s.limiter.Store(newLimiter(cfg.Limit))
 	s.SetSecrets(cfg.Secrets...)
 	s.asks, s.notifier = newAsks(), newNotifier(s)
-	settings, err := cfg.readSettings()
+	settings, aside, err := cfg.readSettings()
 	if err != nil {
 		return nil, fmt.Errorf("nameserver: reading the settings: %w", err)
 	}
@@ -81,6 +81,7 @@ func New(cfg Config) (*Server, error) {
 			return nil, fmt.Errorf("nameserver: reading what was served: %w", err)
 		}
 	}
+	s.aside = append(aside, s.aside...)
 	if err := s.list(nil, true); err != nil {
 		return nil, fmt.Errorf("nameserver: %w", err)
 	}

@@ -118,19 +118,25 @@ func sameLimit(a, b Limit) bool {
 
 const settingsFile = "settings.json"
 
-func (c Config) readSettings() (*Settings, error) {
+// readSettings also tells which file was broken and is set aside: the panel gives
+// the settings anew when it connects, and zones are answered until then.
+func (c Config) readSettings() (settings *Settings, aside []string, err error) {
 	out := &Settings{}
 	if !c.KeepSettings {
-		return out, nil
+		return out, nil, nil
 	}
-	b, err := os.ReadFile(filepath.Join(c.Folder, settingsFile))
+	path := filepath.Join(c.Folder, settingsFile)
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return out, nil
+		return out, nil, nil
 	}
-	if err == nil {
-		err = json.Unmarshal(b, out)
+	if err != nil {
+		return nil, nil, err
 	}
-	return out, err
+	if err := json.Unmarshal(b, out); err != nil {
+		return &Settings{}, []string{path + ".broken"}, os.Rename(path, path+".broken")
+	}
+	return out, nil, nil
 }
 
 func (c Config) writeSettings(s Settings) error {
@@ -139,7 +145,12 @@ func (c Config) writeSettings(s Settings) error {
 		return err
 	}
 	path := filepath.Join(c.Folder, settingsFile)
-	if err := os.WriteFile(path+".new", b, 0o600); err != nil {
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return errors.Join(os.Rename(path+".new", path), syncFolder(c.Folder))

@@ -305,3 +305,22 @@ func TestSettingsCountFromTheNextPacketOn(t *testing.T) {
 		t.Error("a limit that cannot be was taken")
 	}
 }
+
+// TestBrokenSettingsAreSetAside holds a nameserver to starting, and to telling.
+func TestBrokenSettingsAreSetAside(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "settings.json")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := run(t, nameserver.Config{Folder: folder, KeepSettings: true})
+	if !slices.Contains(s.Aside(), path+".broken") {
+		t.Errorf("set aside: %q", s.Aside())
+	}
+	if err := s.Configure(t.Context(), nameserver.Settings{NSID: "one"}); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(path); err != nil || !strings.Contains(string(b), "one") {
+		t.Errorf("the new settings: %s %v", b, err)
+	}
+}
