@@ -4,8 +4,10 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"hostward/internal/adapter/outside"
@@ -36,12 +38,28 @@ type world struct {
 
 func (h *House) newWorld() (*world, error) {
 	d := &net.Dialer{Timeout: 5 * time.Second}
-	allow := func(netip.Addr) bool { return true }
+	cfg := outside.Config{Dial: d.DialContext, Clock: h.Clock, Roots: h.Roots, Time: lookTime, Allow: func(netip.Addr) bool { return true }}
 	if !h.Private {
-		d.ControlContext, allow = core.PublicOnly, core.IsPublic
+		cfg.Allow, cfg.Resolver = core.IsPublic, systemResolver()
+		d.ControlContext = func(ctx context.Context, network, address string, c syscall.RawConn) error {
+			if address == cfg.Resolver {
+				return nil // the operator chose it, wherever it is
+			}
+			return core.PublicOnly(ctx, network, address, c)
+		}
 	}
-	eyes, err := outside.New(outside.Config{Dial: d.DialContext, Clock: h.Clock, Allow: allow, Roots: h.Roots, Time: lookTime})
+	eyes, err := outside.New(cfg)
 	return &world{eyes: eyes, clock: h.Clock, slots: make(chan struct{}, looksAtATime), seen: map[rr.Name]outside.Report{}}, err
+}
+
+// systemResolver is the first nameserver of resolv.conf(5), "" where none is known.
+func systemResolver() string {
+	f, err := os.Open("/etc/resolv.conf")
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = f.Close() }()
+	return outside.SystemResolver(f)
 }
 
 // look returns what is seen of a zone, not older than fresh.

@@ -1,5 +1,7 @@
 package outside
 
+import "strings"
+
 // Severity says how much a finding matters.
 type Severity string
 
@@ -112,6 +114,9 @@ func advice() map[ID]Finding {
 // found adds a finding; the same one is added once.
 func (s *survey) found(id ID, server, measured string) {
 	f := advice()[id]
+	if strings.HasSuffix(measured, "..") { // a name brings its own
+		measured = measured[:len(measured)-1]
+	}
 	f.ID, f.Server, f.Measured = id, server, measured
 	for _, g := range s.Findings {
 		if f == g {
