@@ -157,8 +157,8 @@ var settings = map[string]func(w *world, s *setting){
 		s.in["zone"], s.in["update"] = id, `{"zone":"`+name+`","then":[{"kind":"add","name":"new.`+name+`","type":"A","ttl":60,"data":"192.0.2.7"}]}`
 	},
 	"zone.default.set": func(w *world, s *setting) {
-		s.by = w.guest()
-		s.in = map[string]any{"sign": "yes"}
+		s.by = w.people["administrator"]
+		s.in = map[string]any{"sign": "yes", "owner": w.guest().ID} // nobody else's zones are signed by it
 	},
 	"zone.undelete": func(w *world, s *setting) {
 		s.in["zone"] = w.zone()
