@@ -257,7 +257,7 @@ func (s *secondaries) do(ctx context.Context, f *followed, task transfer.Task) {
 	if ctx.Err() != nil {
 		return
 	}
-	now, random := s.house.Clock(), mathrand.Float64()
+	now, random := s.house.Clock(), jitter()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
@@ -287,7 +287,7 @@ func (s *secondaries) ask(ctx context.Context, peer transfer.Peer, f *followed) 
 		return nil, fmt.Errorf("the SOA record of %s cannot be read", f.Name)
 	}
 	return func(state transfer.Secondary) transfer.Secondary {
-		return state.Answered(s.house.Clock(), transfer.Timing{}, parsed.Serial, mathrand.Float64())
+		return state.Answered(s.house.Clock(), transfer.Timing{}, parsed.Serial, jitter())
 	}, nil
 }
 
@@ -320,7 +320,7 @@ func (s *secondaries) fetch(ctx context.Context, peer transfer.Peer, f *followed
 	}
 	soa, _ := rr.ParseSOA(got.SOA.Data)
 	return func(state transfer.Secondary) transfer.Secondary {
-		return state.Fetched(s.house.Clock(), transfer.Timing{}, soa, mathrand.Float64())
+		return state.Fetched(s.house.Clock(), transfer.Timing{}, soa, jitter())
 	}, nil
 }
 
@@ -357,3 +357,6 @@ func (s *secondaries) newest(ctx context.Context, peer transfer.Peer, f *followe
 	}
 	return out, nil
 }
+
+// jitter spreads the questions to primaries: between 0 and 1.
+func jitter() float64 { return mathrand.Float64() } //nolint:gosec // nothing secret hangs on it

@@ -27,7 +27,6 @@ type Signing struct {
 	Line     []Moment     `json:"line,omitempty"` // what was, is and comes
 	Standing *Standing    `json:"standing,omitempty"`
 	Next     time.Time    `json:"next,omitzero"` // when the keys are looked at again
-	now      time.Time
 }
 
 // Key is one key of a zone.

@@ -20,9 +20,6 @@ type UpdateIn struct {
 	warned
 }
 
-// mostUpdate is how many conditions and edits one update may have.
-const mostUpdate = 2000
-
 // update makes a dynamic update one version of a zone, like any other change.
 // What the key may not, and conditions that do not hold, are refused as
 // *transfer.Fault, which says what the answer says.
