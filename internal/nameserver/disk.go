@@ -23,7 +23,7 @@ import (
 // A disk keeps what is served, so that the server comes back without whoever
 // feeds it. In its folder are, with the same growing number N:
 //
-//	image.N    all zones when journal.N was begun: the pages as they are in memory
+//	image.N    all zones when journal.N was begun: the pages as they are in memory, and what IXFR tells
 //	journal.N  the change sets since
 //
 // Both are blocks: length uint32, CRC-32C of the payload uint32, payload. The
@@ -46,7 +46,7 @@ type disk struct {
 }
 
 const (
-	diskMagic    = "hostward nameserver 1"
+	diskMagic    = "hostward nameserver 2"
 	blockHead    = 8
 	longestBlock = 1 << 30
 	rewriteAt    = 64 << 20 // octets of journal worth a new image, unless the image is longer
@@ -389,8 +389,12 @@ func (d *disk) writeImage(n uint64, images []*image) (int64, error) {
 		err = writeBlock(w, head)
 	}
 	for _, img := range images {
+		var b []byte
 		if err == nil {
-			err = writeBlock(w, img.frozen())
+			b, err = img.frozen()
+		}
+		if err == nil {
+			err = writeBlock(w, b)
 		}
 	}
 	if err == nil {

@@ -100,7 +100,7 @@ func TestTheDiskBringsBackWhatWasServed(t *testing.T) {
 	if diff := cmp.Diff(want, dumpAll(again)); diff != "" {
 		t.Error(diff)
 	}
-	if names, _ := os.ReadDir(folder); len(names) != 2 {
+	if names, _ := os.ReadDir(folder); len(names) != 3 { // image, journal, secrets of cookies
 		t.Errorf("%d files are left", len(names))
 	}
 }
@@ -179,12 +179,22 @@ func TestABrokenFileIsSetAside(t *testing.T) {
 // and those that are taken can be asked.
 func FuzzThawed(f *testing.F) {
 	r := loaded(f, "")
-	f.Add(r.zones().get(rr.Name("university.example.").Wire()).image.Load().frozen())
+	add := func(img *image) {
+		b, err := img.frozen()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	add(r.zones().get(rr.Name("university.example.").Wire()).image.Load())
 	s := fresh(f)
 	if err := s.Apply(f.Context(), []ChangeSet{small(1, 1, "192.0.2.1")}); err != nil {
 		f.Fatal(err)
 	}
-	f.Add(s.zones.Load().get(rr.Name("z1.test.").Wire()).image.Load().frozen())
+	if err := s.Apply(f.Context(), []ChangeSet{small(1, 2, "192.0.2.2")}); err != nil {
+		f.Fatal(err)
+	}
+	add(s.zones.Load().get(rr.Name("z1.test.").Wire()).image.Load())
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		if img, err := thawed(b); err == nil {
 			for e := range img.names.all() {

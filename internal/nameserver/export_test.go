@@ -6,6 +6,9 @@ import (
 	"hostward/internal/rr"
 )
 
+// Compact writes an image now.
+var Compact = compactNow
+
 // Version returns the version a zone is served in, 0 when it is not served.
 func (s *Server) Version(zone rr.Name) uint64 {
 	if slot := s.zones.Load().get(zone.Wire()); slot != nil {

@@ -2,9 +2,11 @@ package nameserver
 
 import (
 	"encoding/binary"
+	"encoding/json"
 
 	"hostward/internal/core"
 	"hostward/internal/rr"
+	"hostward/internal/rr/transfer"
 )
 
 // frozen writes an image for the disk:
@@ -13,7 +15,8 @@ import (
 //	apex: length uint8, wire name
 //	object: length uint8, text
 //	names and hashes, each: pages uint32, of each page length uint32 and octets
-func (img *image) frozen() []byte {
+//	past: length uint32, its steps as JSON; 0: none
+func (img *image) frozen() ([]byte, error) {
 	b := binary.LittleEndian.AppendUint64(make([]byte, 0, 64+img.names.octets()+img.hashes.octets()), img.version)
 	for _, n := range [...]int{img.cuts, img.wilds, img.records} {
 		b = binary.LittleEndian.AppendUint32(b, uint32(n))
@@ -27,7 +30,14 @@ func (img *image) frozen() []byte {
 			b = append(binary.LittleEndian.AppendUint32(b, uint32(len(p))), p...)
 		}
 	}
-	return b
+	var steps []byte
+	if len(img.past.steps) > 0 {
+		var err error
+		if steps, err = json.Marshal(img.past.steps); err != nil {
+			return nil, err
+		}
+	}
+	return append(binary.LittleEndian.AppendUint32(b, uint32(len(steps))), steps...), nil
 }
 
 // thawed reads an image and keeps the octets. The sum of the block says that
@@ -52,6 +62,15 @@ func thawed(b []byte) (*image, error) {
 			out.add(p)
 		}
 		*t = out.sealed()
+	}
+	if steps := r.take(int(r.uint32())); len(steps) > 0 {
+		var all []transfer.Step
+		if err := json.Unmarshal(steps, &all); err != nil {
+			return nil, core.Errorf(core.Invalid, "the past of %s is broken", name)
+		}
+		for _, s := range all {
+			img.past = img.past.and(s)
+		}
 	}
 	if r.short || len(r.b) > 0 || !img.survey() {
 		return nil, core.Errorf(core.Invalid, "the image of %s is broken", name)

@@ -179,11 +179,14 @@ func TestDifferencesAreSentAlsoAfterARestart(t *testing.T) {
 		want(s, 9, nil, three)      // too long ago: the whole zone
 		want(s, 12, nil, three[:1]) // nothing is newer: the SOA
 	}
-	check(s)
-	if err := s.Shutdown(t.Context()); err != nil {
-		t.Fatal(err)
+	for range 3 { // as made, from the journal, from an image
+		check(s)
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s = run(t, nameserver.Config{Folder: folder, KeepSettings: true})
+		nameserver.Compact(t, s)
 	}
-	check(run(t, nameserver.Config{Folder: folder, KeepSettings: true}))
 }
 
 func TestASecondaryIsToldAndFollows(t *testing.T) {
