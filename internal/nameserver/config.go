@@ -41,7 +41,8 @@ type Config struct {
 	// read. Needed with ListenTLS.
 	Certificate func() (*tls.Certificate, error)
 	// Secrets make and check server cookies: the first makes them, all are
-	// believed. None: one is drawn, good for this server and this run.
+	// believed. None: the server draws one every day
+	// and keeps it in Folder.
 	Secrets []Secret
 	// Limit bounds answers that look the same; zero: none does.
 	Limit Limit
@@ -64,9 +65,6 @@ func (c Config) withDefaults(cores int) (Config, error) {
 	c.Connections = or(c.Connections, 512)
 	c.Idle = or(c.Idle, 10*time.Second)
 	c.PerClient = or(c.PerClient, max(c.Connections/4, 8))
-	if len(c.Secrets) == 0 {
-		c.Secrets = []Secret{newSecret()}
-	}
 	var faults core.Faults
 	if len(c.ListenTLS) > 0 && c.Certificate == nil {
 		faults.Add("certificate", "", "needed to listen for TLS")

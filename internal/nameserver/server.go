@@ -40,6 +40,7 @@ type Server struct {
 	refused atomic.Uint64
 	running sync.WaitGroup
 	aside   []string
+	rolls   *time.Timer // of the secrets, if they are the server's own
 
 	settings    atomic.Pointer[Settings]
 	asks        *asks
@@ -66,7 +67,12 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, open: map[net.Conn][8]byte{}, perNet: map[[8]byte]int{}}
 	s.zones.Store(newTable[*slot]())
 	s.limiter.Store(newLimiter(cfg.Limit))
-	s.SetSecrets(cfg.Secrets...)
+	s.setSecrets(cfg.Secrets...)
+	if len(cfg.Secrets) == 0 {
+		if err := s.keepSecrets(); err != nil {
+			return nil, fmt.Errorf("nameserver: keeping the secrets of cookies: %w", err)
+		}
+	}
 	s.asks, s.notifier = newAsks(), newNotifier(s)
 	settings, aside, err := cfg.readSettings()
 	if err != nil {
@@ -143,11 +149,9 @@ func listenStream(at netip.AddrPort) (net.Listener, error) {
 	return net.Listen(network, at.String())
 }
 
-// SetSecrets replaces the secrets of server cookies while the server runs: the
-// first makes cookies, all are believed. To bring in a new one: add it behind
-// the old one on all servers of a name, then put it first, then drop the old
-// one after an hour (RFC 9018 5). None is a call without effect.
-func (s *Server) SetSecrets(of ...Secret) {
+// setSecrets replaces the secrets of server cookies while the server runs: the
+// first makes cookies, all are believed. None is a call without effect.
+func (s *Server) setSecrets(of ...Secret) {
 	if len(of) > 0 {
 		kept := secrets(slices.Clone(of))
 		s.secrets.Store(&kept)
@@ -448,6 +452,9 @@ func (s *Server) close() error {
 		return nil
 	}
 	s.closed = true
+	if s.rolls != nil {
+		s.rolls.Stop()
+	}
 	s.notifier.stop()
 	var errs []error
 	for _, c := range s.udp {

@@ -144,7 +144,11 @@ func (c Config) writeSettings(s Settings) error {
 	if err != nil || !c.KeepSettings {
 		return err
 	}
-	path := filepath.Join(c.Folder, settingsFile)
+	return writeDurable(filepath.Join(c.Folder, settingsFile), b)
+}
+
+// writeDurable replaces a file: after a power cut it is the old or the new one.
+func writeDurable(path string, b []byte) error {
 	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -153,5 +157,5 @@ func (c Config) writeSettings(s Settings) error {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return errors.Join(os.Rename(path+".new", path), syncFolder(c.Folder))
+	return errors.Join(os.Rename(path+".new", path), syncFolder(filepath.Dir(path)))
 }
