@@ -71,7 +71,7 @@ func replace(path string, perm fs.FileMode, like fs.FileInfo, write func(*os.Fil
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
 func fill(f *os.File, perm fs.FileMode, like fs.FileInfo, write func(*os.File) error) error {
@@ -100,7 +100,7 @@ func Move(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return errors.Join(err, closed(old))
 	}
-	return errors.Join(syncDir(filepath.Dir(to)), erased(old))
+	return errors.Join(SyncDir(filepath.Dir(to)), erased(old))
 }
 
 func closed(f *os.File) error {
@@ -143,7 +143,7 @@ func Remove(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing: %w", err)
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
 // Folder makes a folder and its missing parents durably, with mode 0700.
@@ -159,5 +159,5 @@ func Folder(path string) error {
 	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }

@@ -7,9 +7,9 @@ import (
 	"os"
 )
 
-// syncDir does nothing: Windows keeps names in the file system's journal and
+// SyncDir does nothing: Windows keeps names in the file system's journal and
 // offers no sync of a folder.
-func syncDir(string) error { return nil }
+func SyncDir(string) error { return nil }
 
 // chownLike does nothing: a new file inherits its rights from the folder.
 func chownLike(*os.File, fs.FileInfo) error { return nil }

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// syncDir makes names in a folder durable.
-func syncDir(dir string) error {
+// SyncDir makes names in a folder durable.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

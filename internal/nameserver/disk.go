@@ -18,6 +18,7 @@ import (
 	"sync"
 
 	"hostward/internal/core"
+	"hostward/internal/file"
 )
 
 // A disk keeps what is served, so that the server comes back without whoever
@@ -286,18 +287,9 @@ func (d *disk) begin(path string) (*os.File, error) {
 	}
 	b, err := json.Marshal(diskHead{diskMagic})
 	if err == nil {
-		err = errors.Join(writeBlock(f, b), f.Sync(), syncFolder(d.folder))
+		err = errors.Join(writeBlock(f, b), f.Sync(), file.SyncDir(d.folder))
 	}
 	return f, err
-}
-
-func syncFolder(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	_ = f.Sync() // not every system can
-	return f.Close()
 }
 
 // note makes an entry durable. After an error nothing more is: what the end of
@@ -404,7 +396,7 @@ func (d *disk) writeImage(n uint64, images []*image) (int64, error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return 0, err
 	}
-	return size, errors.Join(os.Rename(path+".new", path), syncFolder(d.folder))
+	return size, errors.Join(os.Rename(path+".new", path), file.SyncDir(d.folder))
 }
 
 func (d *disk) close() error {

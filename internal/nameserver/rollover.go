@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"hostward/internal/file"
 )
 
 // secretLife is how long a secret that the server drew makes cookies (RFC 7873
@@ -47,7 +49,7 @@ func (s *Server) rollSecrets(own ownSecrets) error {
 	if err != nil || s.cfg.Folder == "" {
 		return err
 	}
-	return errors.Join(os.MkdirAll(s.cfg.Folder, 0o700), writeDurable(filepath.Join(s.cfg.Folder, secretFile), b))
+	return errors.Join(file.Folder(s.cfg.Folder), file.Replace(filepath.Join(s.cfg.Folder, secretFile), b, 0o600))
 }
 
 func (s *Server) rollLater(own ownSecrets, in time.Duration) {

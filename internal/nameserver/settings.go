@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"hostward/internal/core"
+	"hostward/internal/file"
 	"hostward/internal/rr"
 	"hostward/internal/rr/transfer"
 )
@@ -144,18 +145,5 @@ func (c Config) writeSettings(s Settings) error {
 	if err != nil || !c.KeepSettings {
 		return err
 	}
-	return writeDurable(filepath.Join(c.Folder, settingsFile), b)
-}
-
-// writeDurable replaces a file: after a power cut it is the old or the new one.
-func writeDurable(path string, b []byte) error {
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return errors.Join(os.Rename(path+".new", path), syncFolder(filepath.Dir(path)))
+	return file.Replace(filepath.Join(c.Folder, settingsFile), b, 0o600)
 }
