@@ -302,7 +302,7 @@ func TestStrangersCannotFillTheLog(t *testing.T) {
 
 func TestManyWritersShareCommitsAndLoseNothing(t *testing.T) {
 	onEachEngine(t, nil, func(t *testing.T, r *rig) {
-		const writers, each = 16, 20
+		const writers, each = 800, 3 // more at once than one batch holds
 		var wg sync.WaitGroup
 		for w := range writers {
 			wg.Go(func() {

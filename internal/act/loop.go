@@ -84,7 +84,7 @@ func (b *Bus) loop() {
 	for {
 		select {
 		case r := <-b.queue:
-			b.batch(b.gather(r))
+			b.batch(b.gather([]*request{r}, maxBatch-1))
 		case <-tick.C:
 			b.sweep(b.with.Clock())
 		case <-b.closing:
@@ -115,11 +115,9 @@ func aside(e *ledger.Entry) *request {
 	return &request{entry: e, ctx: context.Background(), answer: make(chan answer, 1)}
 }
 
-// gather returns a function that yields the first request and then whatever
-// waits, so that the batch grows while it runs.
-func (b *Bus) gather(first *request) []*request {
-	batch := []*request{first}
-	for len(batch) < maxBatch {
+// gather appends at most room requests that wait already.
+func (b *Bus) gather(batch []*request, room int) []*request {
+	for range room {
 		select {
 		case r := <-b.queue:
 			batch = append(batch, r)
@@ -141,17 +139,14 @@ func (b *Bus) batch(batch []*request) {
 	defer b.doubts.end()
 	if err == nil {
 		began := time.Now()
-		for len(batch) <= maxBatch && b.ruin == nil {
-			for _, r := range batch {
-				if !r.done() && b.ruin == nil {
+		for next := batch; len(next) > 0; {
+			for _, r := range next {
+				if b.ruin == nil {
 					b.one(ctx, r)
 				}
 			}
-			more := b.more(began, len(batch))
-			if more == nil {
-				break
-			}
-			batch = append(batch, more...)
+			next = b.more(began, len(batch))
+			batch = append(batch, next...)
 		}
 		if err = b.ruin; err == nil {
 			err = b.with.Book.Flush(ctx, b.with.Writer)
@@ -177,17 +172,12 @@ func (b *Bus) batch(batch []*request) {
 	}
 }
 
-// more takes what queued up meanwhile, while the batch is young and small.
+// more takes what queued up meanwhile, while the batch is young, small and whole.
 func (b *Bus) more(began time.Time, size int) []*request {
-	if time.Since(began) > maxHold || size >= maxBatch {
+	if b.ruin != nil || time.Since(began) > maxHold {
 		return nil
 	}
-	select {
-	case r := <-b.queue:
-		return b.gather(r)
-	default:
-		return nil
-	}
+	return b.gather(nil, maxBatch-size)
 }
 
 func (b *Bus) failAll(batch []*request, cause error) {
@@ -202,8 +192,6 @@ func (b *Bus) failAll(batch []*request, cause error) {
 		r.answer <- answer{Result{}, core.Wrap(core.Unavailable, cause, public)}
 	}
 }
-
-func (r *request) done() bool { return r.err != nil || r.result.State != "" }
 
 // one runs a request in its savepoint and stages its record; the records of a
 // batch are written together. What goes wrong from staging on is the database's
