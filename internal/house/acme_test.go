@@ -18,6 +18,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hostward/internal/core/coretest"
 )
 
 // pebble runs a certificate authority that asks our nameserver, and returns the
@@ -32,9 +34,9 @@ func pebble(t *testing.T, dns string) (directory, root string) {
 		t.Skip("PEBBLE names no program")
 	}
 	dir := t.TempDir()
-	at := freeAddress(t)
+	at := coretest.Free(t).String()
 	cert, key := localCertificate(t, dir)
-	config := map[string]any{"pebble": map[string]any{"listenAddress": at, "managementListenAddress": freeAddress(t), "certificate": cert, "privateKey": key,
+	config := map[string]any{"pebble": map[string]any{"listenAddress": at, "managementListenAddress": coretest.Free(t).String(), "certificate": cert, "privateKey": key,
 		"httpPort": 1, "tlsPort": 1, "retryAfter": map[string]int{"authz": 1, "order": 1}, "profiles": map[string]any{"default": map[string]any{"description": "usual", "validityPeriod": 7776000}}}}
 	b, err := json.Marshal(config)
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"go/ast"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path"
@@ -24,6 +23,7 @@ import (
 
 	"golang.org/x/mod/modfile"
 
+	"hostward/internal/core/coretest"
 	"hostward/internal/ini"
 )
 
@@ -240,7 +240,7 @@ stop_server() { kill $server; wait $server; }
 `
 
 func newShell(t *testing.T) *shell {
-	dir, panel, dns := t.TempDir(), freePort(t), freePort(t)
+	dir, panel, dns := t.TempDir(), strconv.Itoa(coretest.FreePort(t)), strconv.Itoa(coretest.FreePort(t))
 	must(t, os.Mkdir(filepath.Join(dir, "bin"), 0o755))
 	must(t, os.Symlink(program(t), filepath.Join(dir, "bin", "hostward")))
 	docs, err := filepath.Abs(filepath.Join(top, "docs"))
@@ -271,22 +271,6 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// freePort is free for TCP and UDP a moment before it is used.
-func freePort(t *testing.T) string {
-	for range 20 {
-		tcp, err := net.Listen("tcp", "127.0.0.1:0")
-		must(t, err)
-		udp, err := net.ListenPacket("udp", tcp.Addr().String())
-		_ = tcp.Close()
-		if err == nil {
-			_ = udp.Close()
-			return strconv.Itoa(tcp.Addr().(*net.TCPAddr).Port)
-		}
-	}
-	t.Fatal("no free port")
-	return ""
 }
 
 // do types one line and returns what is printed, in the words of the page.

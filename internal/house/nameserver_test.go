@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"hostward/internal/core/coretest"
 	"hostward/internal/nameserver"
 )
 
@@ -69,7 +70,7 @@ func TestOneSocketHasOneNameserver(t *testing.T) {
 	socket := filepath.Join(m.data, "ns.sock")
 	m.server = m.spawn("nameserver", "--folder", filepath.Join(m.data, "a"), "--socket", socket, "--dns", m.dns)
 	m.until("it answers", func() bool { return strings.Contains(m.server.said.String(), "answering") })
-	other := m.spawn("nameserver", "--folder", filepath.Join(m.data, "b"), "--socket", socket, "--dns", freeAddress(t))
+	other := m.spawn("nameserver", "--folder", filepath.Join(m.data, "b"), "--socket", socket, "--dns", coretest.Free(t).String())
 	<-other.ended
 	if !strings.Contains(other.said.String(), "another nameserver listens") {
 		t.Errorf("the second said:\n%s", other.said)

@@ -24,6 +24,7 @@ import (
 	"testing"
 	"time"
 
+	"hostward/internal/core/coretest"
 	"hostward/internal/store/storetest"
 )
 
@@ -87,28 +88,9 @@ func newMachine(t *testing.T, extra ...string) *machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &machine{T: t, bin: bin, data: data, dns: freeAddress(t), extra: extra}
+	m := &machine{T: t, bin: bin, data: data, dns: coretest.Free(t).String(), extra: extra}
 	t.Cleanup(func() { m.kill(); _ = os.RemoveAll(data) })
 	return m
-}
-
-// freeAddress is an address that was free for UDP and TCP a moment ago.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range 50 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		u, err := net.ListenPacket("udp", l.Addr().String())
-		_ = l.Close()
-		if err == nil {
-			_ = u.Close()
-			return l.Addr().String()
-		}
-	}
-	t.Fatal("no free port")
-	return ""
 }
 
 func (m *machine) spawn(args ...string) *process {
@@ -604,7 +586,7 @@ func TestAWitnessSeesARollback(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.stop()
-	address := freeAddress(t)
+	address := coretest.Free(t).String()
 	w := m.spawn("witness", "serve", "--listen", address, "--key", key, "--state", t.TempDir(), "--log", status.Output.Key)
 	line := "http://" + address + " " + verifier + "\n"
 	if err := os.WriteFile(filepath.Join(m.data, "etc", "witnesses"), []byte(line), 0o600); err != nil {
@@ -652,7 +634,7 @@ func TestASecondServerTakesOver(t *testing.T) {
 	defer stop()
 	second := newMachine(t, "--database", database)
 	copyTo(t, filepath.Join(first.data, "keys"), second.data) // both sign one log
-	listen := freeAddress(t)
+	listen := coretest.Free(t).String()
 	second.extra = append(second.extra, "--listen", listen)
 	second.begin()
 	ready := func() int {

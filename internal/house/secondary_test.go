@@ -6,12 +6,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"hostward/internal/act"
 	"hostward/internal/core"
+	"hostward/internal/core/coretest"
 	"hostward/internal/rr"
 	"hostward/internal/rr/sign"
 )
@@ -25,7 +27,7 @@ type knot struct {
 
 func newKnot(t *testing.T, ours, key string) *knot {
 	t.Helper()
-	k := &knot{T: t, dir: t.TempDir(), port: strings.TrimPrefix(freeAddress(t), "127.0.0.1:")}
+	k := &knot{T: t, dir: t.TempDir(), port: strconv.Itoa(coretest.FreePort(t))}
 	k.write("conf", fmt.Sprintf("server:\n  rundir: %q\n  listen: 127.0.0.1@%s\ndatabase:\n  storage: %q\n%sremote:\n  - id: ours\n    address: %s\n    key: transfer.example\n"+
 		"acl:\n  - id: taken\n    address: 127.0.0.1\n    action: transfer\n    key: transfer.example\npolicy:\n  - id: auto\n    algorithm: ecdsap256sha256\n"+
 		"zone:\n  - domain: followed.example\n    storage: %q\n    file: zone\n    notify: ours\n    acl: taken\n    dnssec-signing: on\n    dnssec-policy: auto\n    zonefile-sync: -1\n    zonefile-load: difference-no-serial\n    journal-content: all\n",

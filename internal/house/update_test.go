@@ -5,10 +5,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"hostward/internal/core/coretest"
 	"hostward/internal/rr"
 )
 
@@ -86,7 +88,7 @@ func TestASecondaryIsFedByTheWholeHouse(t *testing.T) {
 	h.must("zone.sign", map[string]any{"zone": h.zone})
 	made := fields(h.must("tsig.create", map[string]any{"name": "transfer.example"}))
 	dir := t.TempDir()
-	port := strings.TrimPrefix(freeAddress(t), "127.0.0.1:")
+	port := strconv.Itoa(coretest.FreePort(t))
 	h.must("peer.add", map[string]any{"name": "second", "key": "transfer.example", "notify": []string{"127.0.0.1:" + port}})
 	config := fmt.Sprintf("server:\n  rundir: %q\n  listen: 127.0.0.1@%s\ndatabase:\n  storage: %q\n%sremote:\n  - id: ours\n    address: 127.0.0.1@%d\n    key: transfer.example\n"+
 		"acl:\n  - id: told\n    address: 127.0.0.1\n    action: notify\n    key: transfer.example\nzone:\n  - domain: signed.example\n    storage: %q\n    master: ours\n    acl: told\n",

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"hostward/internal/core/coretest"
 	"hostward/internal/nameserver"
 	"hostward/internal/rr"
 )
@@ -45,7 +46,7 @@ func TestSecondariesTakeNewZonesFromTheCatalog(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			program := tool(t, consumer.program)
 			s := run(t, nameserver.Config{})
-			to := free(t)
+			to := coretest.Free(t)
 			settings := nameserver.Settings{Catalog: "catalog.test.", Peers: []nameserver.Peer{{Name: name, Takes: true, From: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Told: []netip.AddrPort{to}}}}
 			feedAll(t, s, tiny("one.test.", "z1", 1))
 			if err := s.Configure(t.Context(), settings); err != nil {

@@ -3,7 +3,6 @@ package nameserver_test
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"hostward/internal/core/coretest"
 	"hostward/internal/nameserver"
 	"hostward/internal/rr"
 )
@@ -91,7 +91,7 @@ func (p peer) start(t *testing.T, zone, file string) string {
 		t.Skipf("%s is not installed", p.name)
 	}
 	dir := t.TempDir()
-	port := freePort(t)
+	port := coretest.FreePort(t)
 	config := filepath.Join(dir, "config")
 	if err := os.WriteFile(config, fmt.Appendf(nil, p.config, port, dir, strings.TrimSuffix(zone, "."), file), 0o600); err != nil {
 		t.Fatal(err)
@@ -118,15 +118,6 @@ func (p peer) start(t *testing.T, zone, file string) string {
 		}
 		time.Sleep(20 * time.Millisecond) // between two looks at another program
 	}
-}
-
-func freePort(t *testing.T) int {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // questions are all names with their parents, children and wildcards, times

@@ -11,6 +11,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"hostward/internal/core/coretest"
 	"hostward/internal/nameserver"
 	"hostward/internal/rr"
 )
@@ -152,7 +153,7 @@ func hashNames(z *rr.Zone) (out []dns.Question) {
 // validate runs unbound with the key's DS as its trust anchor, to ask through.
 func validate(t *testing.T, s *nameserver.Server, signed signedZone) string {
 	t.Helper()
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), coretest.FreePort(t)
 	config := filepath.Join(dir, "unbound.conf")
 	origin := string(signed.zone.Origin)
 	text := fmt.Sprintf(`server:

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
+	"hostward/internal/core/coretest"
 	"hostward/internal/nameserver"
 	"hostward/internal/rr"
 )
@@ -192,7 +193,7 @@ func TestDifferencesAreSentAlsoAfterARestart(t *testing.T) {
 func TestASecondaryIsToldAndFollows(t *testing.T) {
 	knotd := tool(t, "knotd")
 	s := run(t, nameserver.Config{})
-	to := free(t)
+	to := coretest.Free(t)
 	one := version(10, "a", "b")
 	settings := nameserver.Settings{Keys: []nameserver.Key{key}, Peers: []nameserver.Peer{{Name: "knot", Key: key.Name, Takes: true, Told: []netip.AddrPort{to}}}}
 	if err := s.Configure(t.Context(), settings); err != nil {
@@ -240,16 +241,6 @@ func TestASecondaryIsToldAndFollows(t *testing.T) {
 			t.Fatalf("told: %+v", told)
 		}
 	}
-}
-
-func free(t *testing.T) netip.AddrPort {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).AddrPort()
 }
 
 func TestASignedDatagramIsAnsweredFromTheAddressThatWasAsked(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"hostward/internal/adapter/outside"
+	"hostward/internal/core/coretest"
 	"hostward/internal/rr/sign"
 )
 
@@ -134,7 +136,7 @@ func chains() []broken {
 			w.cfg.Resolver = w.resolver(key(3).DS("test.", sign.SHA256).String())
 		}, []outside.ID{outside.ResolverRefuses}},
 		{"the resolver does not validate", func(w *tree) { w.cfg.Resolver = w.resolver("") }, []outside.ID{outside.ResolverUnproved}},
-		{"the resolver does not answer", func(w *tree) { w.cfg.Resolver = "127.0.0.1:" + freePort(w.t) }, []outside.ID{outside.NotMeasured}},
+		{"the resolver does not answer", func(w *tree) { w.cfg.Resolver = "127.0.0.1:" + strconv.Itoa(coretest.FreePort(w.t)) }, []outside.ID{outside.NotMeasured}},
 		{"this machine has no IPv6", func(w *tree) { w.cut["udp "+childC], w.cut["tcp "+childC] = true, true }, []outside.ID{outside.NotMeasured}},
 		{"the zone asks for another DS", func(w *tree) {
 			w.children(func(m *machine) { m.keys = []sign.Key{key(2), key(4)}; m.keys[0].Submit = false })

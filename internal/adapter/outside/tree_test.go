@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/miekg/dns"
 
 	"hostward/internal/adapter/outside"
+	"hostward/internal/core/coretest"
 	"hostward/internal/rr"
 	"hostward/internal/rr/sign"
 	"hostward/internal/rr/sign/signtest"
@@ -235,7 +237,7 @@ zone "%[3]s" { type primary; file "%[4]s"; %[5]s };
 // start runs the machine's nameserver with its zone and returns the port.
 func (m *machine) start(t *testing.T) string {
 	t.Helper()
-	dir, port, name := t.TempDir(), freePort(t), m.with
+	dir, port, name := t.TempDir(), strconv.Itoa(coretest.FreePort(t)), m.with
 	if name == "" {
 		name = "nsd"
 	}
@@ -255,7 +257,7 @@ func (m *machine) start(t *testing.T) string {
 // resolver prepares unbound, which trusts that DS of the top level and knows where our
 // servers are; "": it does not validate. It starts when the others have. It returns its address.
 func (w *tree) resolver(ds string) string {
-	path, dir, port := tool(w.t, "unbound"), w.t.TempDir(), freePort(w.t)
+	path, dir, port := tool(w.t, "unbound"), w.t.TempDir(), strconv.Itoa(coretest.FreePort(w.t))
 	w.later = append(w.later, func() {
 		config := fmt.Sprintf("server:\n  interface: 127.0.0.1@%s\n  username: \"\"\n  chroot: \"\"\n  directory: \"%[2]s\"\n  pidfile: \"%[2]s/pid\"\n"+
 			"  use-syslog: no\n  num-threads: 1\n  do-not-query-localhost: no\n  local-zone: \"test.\" nodefault\n", port, dir)
@@ -327,20 +329,6 @@ func tool(t *testing.T, name string) string {
 	}
 	t.Skipf("%s is not installed", name)
 	return ""
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }
 
 // front answers questions itself, or hands them to the nameserver behind and changes

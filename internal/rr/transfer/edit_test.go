@@ -13,6 +13,7 @@ import (
 	"github.com/miekg/dns"
 	"pgregory.net/rapid"
 
+	"hostward/internal/core/coretest"
 	"hostward/internal/rr"
 	"hostward/internal/rr/transfer"
 )
@@ -136,7 +137,7 @@ func rcodeOf(err error) transfer.Rcode {
 // same answer and the same effect here as there.
 func TestUpdatesHaveTheEffectTheyHaveInBIND(t *testing.T) {
 	k := newKey(t, "shared.key.example.", transfer.SHA256)
-	s := setting{Dir: t.TempDir(), Port: freePort(t), Key: &k}
+	s := setting{Dir: t.TempDir(), Port: coretest.FreePort(t), Key: &k}
 	primaryBIND("")(t, s)
 	begin(t, exec.Command(program(t, "named"), "-g", "-c", s.Dir+"/config"))
 	peer := transfer.Peer{Address: fmt.Sprintf("127.0.0.1:%d", s.Port), Key: &k}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"hostward/internal/core/coretest"
 	"hostward/internal/rr"
 	"hostward/internal/rr/transfer"
 )
@@ -184,7 +185,7 @@ func TestWeFollowOtherPrimaries(t *testing.T) {
 
 func (p source) lead(t *testing.T) {
 	k := newKey(t, "shared.key.example.", transfer.SHA256)
-	s := setting{Dir: t.TempDir(), Port: freePort(t), Key: &k}
+	s := setting{Dir: t.TempDir(), Port: coretest.FreePort(t), Key: &k}
 	server := p.command(t, s)
 	p.prepare(t, s)
 	begin(t, server)

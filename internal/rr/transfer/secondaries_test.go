@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
+	"hostward/internal/core/coretest"
 	"hostward/internal/rr"
 	"hostward/internal/rr/transfer"
 )
@@ -275,17 +276,6 @@ func serves(port int, zone rr.Name) uint32 {
 	return soa.Serial
 }
 
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, u := listen(t)
-	defer func() { _, _ = l.Close(), u.Close() }()
-	var port int
-	if _, err := fmt.Sscanf(l.Addr().String(), "127.0.0.1:%d", &port); err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
-
 // theirs is the zone as a peer gives it away, read by the library.
 func theirs(t testing.TB, port int, zone rr.Name) []string {
 	t.Helper()
@@ -339,7 +329,7 @@ func TestSecondariesFollow(t *testing.T) {
 func (p peer) follow(t *testing.T, key *transfer.Key) {
 	ours := startPrimary(t, key)
 	ours.publish(sample(t, 1, 1500), false)
-	s := setting{Dir: t.TempDir(), Port: freePort(t), Primary: ours.port, Zone: "z.example", Key: key}
+	s := setting{Dir: t.TempDir(), Port: coretest.FreePort(t), Primary: ours.port, Zone: "z.example", Key: key}
 	command := p.command(t, s)
 	p.prepare(t, s)
 	begin(t, command)

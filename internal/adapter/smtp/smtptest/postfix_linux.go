@@ -19,18 +19,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// free is an address on which nobody listens.
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
+	"hostward/internal/core/coretest"
+)
 
 // Postfix is a Postfix of its own: configuration, queue, mailboxes and log in
 // one folder, three ports on the loopback address, and nothing that survives it.
@@ -112,7 +103,7 @@ func Start(t *testing.T, auth string) *Postfix {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Postfix{T: t, Dir: dir, Plain: free(t), Submission: free(t), Wrapped: free(t), Auth: auth}
+	p := &Postfix{T: t, Dir: dir, Plain: coretest.Free(t).String(), Submission: coretest.Free(t).String(), Wrapped: coretest.Free(t).String(), Auth: auth}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	p.furnish()
 	p.run(program)
