@@ -244,6 +244,8 @@ var untried = map[string]string{
 	"zone.fetch":     "wants another nameserver: secondary_test.go runs one",
 	"zone.unfollow":  "wants another nameserver: secondary_test.go runs one",
 	"zone.receive":   "wants another nameserver: secondary_test.go runs one",
+	"zone.enlist":    "wants another nameserver: catalog_test.go runs one",
+	"zone.delist":    "wants another nameserver: catalog_test.go runs one",
 	"login.setup":    "works once, before there is an administrator: newcomer_test.go claims a real link",
 	"admin.init":     "works once, before there is an administrator: each world begins with it",
 	"login.offer":    "works only before there is an administrator: newcomer_test.go reads the link it makes",

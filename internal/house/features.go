@@ -60,7 +60,8 @@ func newFeatures(h *House) *features {
 	f.zones = zone.New(zone.Ports{
 		Tenant: f.accounts.Tenant, TenantName: f.accounts.TenantName, Above: f.accounts.Scope, Below: f.accounts.Below,
 		Served: h.served, Standing: h.standing, Health: h.healthOf, NewKey: h.zoneKey, Fetch: h.fetch, Expired: func(id string) bool { return h.secondaries.expired(id) },
-		MayUse: func(ctx context.Context, v *act.View, key rr.Name) (bool, error) { return f.peers.MayUse(ctx, v, key) },
+		Untaken: func(id string) []zone.Untaken { return h.secondaries.untaken(id) },
+		MayUse:  func(ctx context.Context, v *act.View, key rr.Name) (bool, error) { return f.peers.MayUse(ctx, v, key) },
 		Policy: func(ctx context.Context, v *act.View, key rr.Name, zone string) (transfer.Policy, error) {
 			return f.peers.Policy(ctx, v, key, zone)
 		},

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -83,17 +84,32 @@ func (h *House) tellPeers(ctx context.Context) error {
 	for _, s := range from.Servers {
 		to.Peers = append(to.Peers, nameserver.Peer{Name: s.Name, Zones: s.Zones, From: s.Sources, Key: s.Key, Takes: true, Told: s.Told})
 	}
-	for _, f := range following {
-		p := nameserver.Peer{Name: "primary of " + string(f.Name), Zones: []rr.Name{f.Name}, Key: f.Key, Tells: true}
-		for _, at := range f.Addresses {
-			p.From = append(p.From, netip.PrefixFrom(at.Addr().Unmap(), at.Addr().Unmap().BitLen()))
-		}
-		if f.Key == "" || slices.ContainsFunc(to.Keys, func(k nameserver.Key) bool { return k.Name == f.Key }) {
-			to.Peers = append(to.Peers, p)
-		}
-	}
+	to.Peers = append(to.Peers, tellers(following, to.Keys)...)
 	h.neighbours.Store(&to)
 	return h.Answers.Configure(ctx, to)
+}
+
+// tellers are the primaries of zones, who may say that there is a new version; those
+// whose TSIG key is gone may not.
+func tellers(following []zone.Following, keys []nameserver.Key) (out []nameserver.Peer) {
+	at := map[string]int{}
+	for _, f := range following {
+		if f.Key != "" && !slices.ContainsFunc(keys, func(k nameserver.Key) bool { return k.Name == f.Key }) {
+			continue
+		}
+		who := fmt.Sprint(f.Primary)
+		i, again := at[who]
+		if !again {
+			p := nameserver.Peer{Name: "primaries of " + string(f.Name), Key: f.Key, Tells: true}
+			for _, at := range f.Addresses {
+				p.From = append(p.From, netip.PrefixFrom(at.Addr().Unmap(), at.Addr().Unmap().BitLen()))
+			}
+			i = len(out)
+			at[who], out = i, append(out, p)
+		}
+		out[i].Zones = append(out[i].Zones, f.Name)
+	}
+	return out
 }
 
 // answerAsked answers what the nameserver cannot by itself, until ctx ends.

@@ -3,11 +3,15 @@ package house
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -15,6 +19,7 @@ import (
 	"hostward/internal/act"
 	"hostward/internal/core"
 	"hostward/internal/feature/zone"
+	"hostward/internal/file"
 	"hostward/internal/nameserver"
 	"hostward/internal/rr"
 	"hostward/internal/rr/transfer"
@@ -80,15 +85,17 @@ type secondaries struct {
 
 	mu    sync.Mutex
 	zones map[string]*followed // by id
+	kept  time.Time            // when the file was written last
 }
 
-// followed is one of them. Its state is worked out anew after a start: the first
-// round comes at once.
+// followed is one of them. Its state is worked out anew after a start, and the first
+// round comes at once; only when it was last right is kept.
 type followed struct {
 	zone.Following
-	state transfer.Secondary
-	busy  bool
-	fault string
+	state  transfer.Secondary
+	busy   bool
+	fault  string
+	listed listed // of a catalog
 }
 
 func newSecondaries(h *House) *secondaries {
@@ -102,12 +109,13 @@ func (s *secondaries) wake() {
 	}
 }
 
-// expired reports a zone that must not be served any more.
+// expired reports a zone that must not be served any more. After a start its
+// primaries are asked before that is said.
 func (s *secondaries) expired(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.zones[id]
-	return f != nil && f.state.Have && f.state.Expired(s.house.Clock(), transfer.Timing{})
+	return f != nil && f.state.Have && f.state.Failures > 0 && f.state.Expired(s.house.Clock(), transfer.Timing{})
 }
 
 // notified takes in that a primary has a new version.
@@ -132,10 +140,12 @@ func (s *secondaries) run(ctx context.Context) {
 			s.house.Log.Error("the zones that are fed from elsewhere could not be listed", "error", err)
 		}
 		wait := s.begin(ctx, slots)
+		s.remember(time.Minute)
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
+			s.remember(0)
 			return
 		case <-timer.C:
 		case <-s.asked:
@@ -169,22 +179,71 @@ func (s *secondaries) list(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var checked map[string]time.Time
+	if len(soas) > 0 {
+		checked = s.remembered()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	kept := map[string]*followed{}
+	kept, here := map[string]*followed{}, s.house.Clock()
 	for _, f := range now {
 		if old := s.zones[f.ID]; old != nil && slices.Equal(old.Addresses, f.Addresses) && old.Key == f.Key {
 			kept[f.ID] = old
 			continue
 		}
 		one := &followed{Following: f, state: transfer.Secondary{Primaries: len(f.Addresses)}}
-		if soa, ok := soas[f.ID]; ok { // served since before: it expires from now on
-			one.state.SOA, one.state.Have, one.state.Checked = soa, true, s.house.Clock()
+		if soa, ok := soas[f.ID]; ok { // served since before
+			one.state.SOA, one.state.Have, one.state.Checked = soa, true, here
+			if at, ok := checked[f.ID]; ok && at.Before(here) {
+				one.state.Checked = at
+			}
 		}
 		kept[f.ID] = one
 	}
 	s.zones = kept
 	return nil
+}
+
+// checkedFile holds when each zone was last known to be the newest, so that the time
+// after which it is served no more (RFC 1035 3.3.13) counts on over a restart.
+const checkedFile = "secondaries.json"
+
+// remember writes it, at most once in a while.
+func (s *secondaries) remember(every time.Duration) {
+	now, times := s.house.Clock(), map[string]time.Time{}
+	s.mu.Lock()
+	for id, f := range s.zones {
+		if f.state.Have {
+			times[id] = f.state.Checked
+		}
+	}
+	due := len(times) > 0 && now.Sub(s.kept) >= every
+	if due {
+		s.kept = now
+	}
+	s.mu.Unlock()
+	if !due {
+		return
+	}
+	b, err := json.Marshal(times)
+	if err == nil {
+		err = file.Replace(filepath.Join(s.house.Data, checkedFile), b, 0o600)
+	}
+	if err != nil {
+		s.house.Log.Warn("it could not be written down when zones that follow others were last checked", "error", err)
+	}
+}
+
+// remembered reads it. Without it the time counts anew.
+func (s *secondaries) remembered() (times map[string]time.Time) {
+	b, err := os.ReadFile(filepath.Join(s.house.Data, checkedFile))
+	if err == nil {
+		err = json.Unmarshal(b, &times)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.house.Log.Warn("it could not be read when zones that follow others were last checked: it counts from now", "error", err)
+	}
+	return times
 }
 
 func (s *secondaries) knows(f zone.Following) bool {
@@ -214,7 +273,8 @@ func (s *secondaries) begin(ctx context.Context, slots chan struct{}) time.Durat
 			continue
 		}
 		task, at := f.state.Due(now)
-		if task == transfer.Wait {
+		compares := task == transfer.Wait && f.due(now)
+		if task == transfer.Wait && !compares {
 			if !at.IsZero() {
 				wait = min(wait, max(at.Sub(now), 100*time.Millisecond))
 			}
@@ -226,10 +286,18 @@ func (s *secondaries) begin(ctx context.Context, slots chan struct{}) time.Durat
 			return 100 * time.Millisecond // all are busy
 		}
 		f.busy = true
-		f.state = f.state.Begun()
+		if !compares {
+			f.state = f.state.Begun()
+		}
 		s.house.running.Go(func() {
 			defer func() { <-slots; s.done(f) }()
-			s.house.panics("following a primary", func() { s.do(ctx, f, task) })
+			s.house.panics("following a primary", func() {
+				if compares {
+					s.compare(ctx, f)
+				} else {
+					s.do(ctx, f, task)
+				}
+			})
 		})
 	}
 	return wait

@@ -128,7 +128,7 @@ func commit(ctx context.Context, tx *act.Tx, r *row, action string, changes []rr
 // take it back.
 func (r row) mayChange(ctx context.Context, tx *act.Tx, action string) error {
 	f, err := primaryOf(ctx, &tx.View, r.ID)
-	if err != nil || !f.there() || action == "zone.receive" || action == "zone.delete" || action == "zone.undelete" {
+	if err != nil || !f.there() || slices.Contains([]string{"zone.receive", "zone.delete", "zone.delist", "zone.undelete"}, action) {
 		return err
 	}
 	return core.Errorf(core.Conflict, "the zone follows %s: change it there, or make it your own first (zone.unfollow)", f.Primaries)

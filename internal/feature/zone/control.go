@@ -11,14 +11,14 @@ import (
 )
 
 // Control says what the nameserver should answer: every live zone, in its
-// newest version.
+// newest version. A catalog of others is nobody's business: it is not served.
 func (z *Zones) Control() control.Control {
 	return control.Control{Name: nameserver, Kind: kind, Desired: z.desired, Plan: z.steps}
 }
 
 func (z *Zones) desired(ctx context.Context, v *act.View) (map[core.Ref]uint64, error) {
 	want := map[core.Ref]uint64{}
-	err := v.Each(ctx, `SELECT id, version FROM zone_zone WHERE deleted = 0`, nil, func(scan func(dest ...any) error) error {
+	err := v.Each(ctx, `SELECT id, version FROM zone_zone WHERE deleted = 0 AND id NOT IN (SELECT zone_id FROM zone_primary WHERE lists = 1)`, nil, func(scan func(dest ...any) error) error {
 		var r row
 		err := scan(&r.ID, &r.Version)
 		if !z.expired(r.ID) {
@@ -34,10 +34,14 @@ func (z *Zones) desired(ctx context.Context, v *act.View) (map[core.Ref]uint64, 
 // the whole zone. A zone unknown here is dropped.
 func (z *Zones) steps(ctx context.Context, v *act.View, object core.Ref, have uint64) ([]host.Step, error) {
 	r, found, err := byID(ctx, v, object.ID)
+	var f follows
+	if err == nil {
+		f, err = primaryOf(ctx, v, object.ID)
+	}
 	switch {
 	case err != nil:
 		return nil, err
-	case !found || r.Deleted != 0 || z.expired(r.ID):
+	case !found || r.Deleted != 0 || z.expired(r.ID) || f.Lists:
 		if have == 0 {
 			return nil, nil
 		}

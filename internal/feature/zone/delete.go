@@ -25,15 +25,23 @@ func (z *Zones) remove() act.Declaration {
 			if err != nil {
 				return Changed{}, err
 			}
-			r.Deleted = tx.Now().UnixMicro()
-			if err := commit(ctx, tx, &r, "zone.delete", nil, nil); err != nil {
+			if err := unlisted(ctx, &tx.View, r); err != nil {
 				return Changed{}, err
 			}
-			return r.changed(nil, nil), tx.Record(ctx, "zone.deleted", r.ref(),
-				act.Field{Name: "name", Old: ptr(string(r.Name))},
-				act.Field{Name: "owner", Old: ptr(r.Owner)},
-				act.Field{Name: "serial", Old: ptr(number(r.Serial))},
-				act.Field{Name: "records", Old: ptr(number(r.Records))})
+			return bury(ctx, tx, r, "zone.delete")
 		},
 	}
+}
+
+// bury deletes a zone.
+func bury(ctx context.Context, tx *act.Tx, r row, op string) (Changed, error) {
+	r.Deleted = tx.Now().UnixMicro()
+	if err := commit(ctx, tx, &r, op, nil, nil); err != nil {
+		return Changed{}, err
+	}
+	return r.changed(nil, nil), tx.Record(ctx, "zone.deleted", r.ref(),
+		act.Field{Name: "name", Old: ptr(string(r.Name))},
+		act.Field{Name: "owner", Old: ptr(r.Owner)},
+		act.Field{Name: "serial", Old: ptr(number(r.Serial))},
+		act.Field{Name: "records", Old: ptr(number(r.Records))})
 }

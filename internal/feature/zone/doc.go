@@ -55,6 +55,12 @@
 //	primaries       the text in column "primaries" of zone_primary
 //	key             the text in column "tsig"
 //
+// and where it is a catalog the line "lists", and where a catalog lists it:
+//
+//	catalog
+//	id              of the catalog
+//	label           the text in column "label"
+//
 // The digest of a version is the SHA-256 of these lines, each ended by one LF:
 //
 //	hostward-zone-version-v1

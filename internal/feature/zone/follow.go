@@ -9,6 +9,7 @@ import (
 	"hostward/internal/act"
 	"hostward/internal/core"
 	"hostward/internal/rr"
+	"hostward/internal/rr/transfer"
 )
 
 // Primary is where a zone is fetched from.
@@ -17,10 +18,13 @@ type Primary struct {
 	Key       rr.Name          // of the TSIG key; "": none
 }
 
-// follows is a zone's primary as it is stored.
+// follows is where a zone is fed from, as it is stored.
 type follows struct {
-	Primaries string `json:"primaries"`
-	Key       string `json:"key"`
+	Primaries string
+	Key       string
+	Lists     bool   // it is a catalog
+	Catalog   string // id of the catalog that lists it; "": none
+	Label     string // under which it stands there
 }
 
 func (f follows) there() bool { return f.Primaries != "" }
@@ -36,8 +40,24 @@ func (f follows) primary() (p Primary) {
 }
 
 func primaryOf(ctx context.Context, v *act.View, id string) (f follows, err error) {
-	_, err = v.Get(ctx, `SELECT primaries, tsig FROM zone_primary WHERE zone_id = $1`, []any{id}, &f.Primaries, &f.Key)
+	var lists int64
+	_, err = v.Get(ctx, `SELECT primaries, tsig, lists, catalog, label FROM zone_primary WHERE zone_id = $1`, []any{id}, &f.Primaries, &f.Key, &lists, &f.Catalog, &f.Label)
+	f.Lists = lists == 1
 	return f, err
+}
+
+// lines are what the digest of the zone covers of it.
+func (f follows) lines() (out []string) {
+	if f.there() {
+		out = append(out, "follows", f.Primaries, f.Key)
+	}
+	if f.Lists {
+		out = append(out, "lists")
+	}
+	if f.Catalog != "" {
+		out = append(out, "catalog", f.Catalog, f.Label)
+	}
+	return out
 }
 
 // FetchIn says which zone is elsewhere, and where.
@@ -47,6 +67,7 @@ type FetchIn struct {
 	Key       string   `json:"key" doc:"name of the TSIG key with which they let it go" rule:"max=255"`
 	Owner     string   `json:"owner" doc:"customer or reseller who will own it, by log-in name or id; left out: you" rule:"max=254"`
 	Follow    bool     `json:"follow" doc:"stay a secondary of them: the zone follows every change there, and is not edited here"`
+	Catalog   bool     `json:"catalog" doc:"it is a catalog zone (RFC 9432): follow every zone that it lists too, and drop those it lists no more; for administrators, and with follow"`
 
 	parsed  *parsed
 	follows follows
@@ -56,7 +77,7 @@ type FetchIn struct {
 func (z *Zones) fetchFrom() act.Declaration {
 	return act.Change[FetchIn, Changed]{
 		Name: "zone.fetch", Doc: "Take a zone over from another nameserver (AXFR), once, or as a secondary for good.", Class: class,
-		Roles: act.Hosted, Must: []string{"zone.fetched"}, May: []string{signed}, Wakes: []string{nameserver, signer, secondary, "peers"}, Serves: serves(),
+		Roles: act.Hosted, Must: []string{"zone.fetched"}, May: []string{signed}, Wakes: []string{nameserver, signer, secondary, neighbours}, Serves: serves(),
 		Sample: FetchIn{Name: "example.org", Primaries: []string{"192.0.2.53"}},
 		Target: func(ctx context.Context, v *act.View, in *FetchIn) (core.Ref, error) {
 			return z.account(ctx, v, &in.Owner)
@@ -75,6 +96,7 @@ func (z *Zones) fetchFrom() act.Declaration {
 			fields = append(fields, act.Field{Name: "from", New: ptr(in.follows.Primaries)})
 			if in.Follow {
 				fields = append(fields, act.Field{Name: "follows", New: ptr(in.follows.Primaries)})
+				in.follows.Lists = in.Catalog
 				if err := writePrimary(ctx, tx, r.ID, in.follows); err != nil {
 					return Changed{}, err
 				}
@@ -87,11 +109,18 @@ func (z *Zones) fetchFrom() act.Declaration {
 	}
 }
 
-// secondary is what follows primaries in the background.
-const secondary = "secondary"
+// What follows primaries in the background, and what tells the nameserver who they are.
+const (
+	secondary  = "secondary"
+	neighbours = "peers"
+)
 
 func writePrimary(ctx context.Context, tx *act.Tx, id string, f follows) error {
-	_, err := tx.Exec(ctx, `INSERT INTO zone_primary (zone_id, primaries, tsig) VALUES ($1, $2, $3)`, id, f.Primaries, f.Key)
+	lists := int64(0)
+	if f.Lists {
+		lists = 1
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO zone_primary (zone_id, primaries, tsig, lists, catalog, label) VALUES ($1, $2, $3, $4, $5, $6)`, id, f.Primaries, f.Key, lists, f.Catalog, f.Label)
 	return err
 }
 
@@ -113,10 +142,20 @@ func (z *Zones) fetch(ctx context.Context, v *act.View, in *FetchIn) error {
 			return core.Faults{{Field: "key", Value: in.Key, Accepted: "the name of a TSIG key of yours"}}.Err()
 		}
 	}
+	if in.Catalog {
+		if err := mayList(v.Actor(), in.Follow); err != nil {
+			return err
+		}
+	}
 	v.Release()
 	sets, err := z.ports.Fetch(ctx, name, in.follows.primary())
 	if err != nil {
 		return err
+	}
+	if in.Catalog {
+		if _, err := transfer.Members(name, sets); err != nil {
+			return err
+		}
 	}
 	if in.Follow {
 		d, err := newDraft(name, flat(sets))
@@ -193,7 +232,7 @@ type UnfollowIn struct {
 func (z *Zones) unfollow() act.Declaration {
 	return act.Change[UnfollowIn, Changed]{
 		Name: "zone.unfollow", Doc: "Make a zone that follows another nameserver one's own: from then on it is edited here.", Class: class,
-		Roles: act.Hosted, Must: []string{"zone.unfollowed"}, Confirm: true, Wakes: []string{nameserver, secondary, "peers"}, Serves: serves(),
+		Roles: act.Hosted, Must: []string{"zone.unfollowed"}, Confirm: true, Wakes: []string{nameserver, secondary, neighbours}, Serves: serves(),
 		Sample: UnfollowIn{Zone: "example.org"},
 		Target: func(ctx context.Context, v *act.View, in *UnfollowIn) (core.Ref, error) {
 			return target(ctx, v, in.Zone)
@@ -204,8 +243,11 @@ func (z *Zones) unfollow() act.Declaration {
 				return Changed{}, err
 			}
 			f, err := primaryOf(ctx, &tx.View, r.ID)
-			if err == nil && !f.there() {
+			switch {
+			case err == nil && !f.there():
 				err = core.Errorf(core.Conflict, "the zone follows no other nameserver")
+			case err == nil && f.Lists:
+				err = core.Errorf(core.Conflict, "the zone is a catalog, which is of no use without its primary: delete it, and the zones that it lists stay")
 			}
 			if err != nil {
 				return Changed{}, err
@@ -302,16 +344,20 @@ type Following struct {
 	ID   string
 	Name rr.Name
 	Primary
+	Lists   bool   // it is a catalog
+	Catalog string // id of the catalog that lists it
+	Label   string // under which it stands there
 }
 
 // Following returns every zone that is fed from elsewhere.
 func (z *Zones) Following(ctx context.Context, v *act.View) (out []Following, err error) {
-	const q = `SELECT zone_id, name, primaries, tsig FROM zone_primary JOIN zone_zone ON id = zone_id WHERE deleted = 0 ORDER BY name`
+	const q = `SELECT zone_id, name, primaries, tsig, lists, catalog, label FROM zone_primary JOIN zone_zone ON id = zone_id WHERE deleted = 0 ORDER BY name`
 	err = v.Each(ctx, q, nil, func(scan func(dest ...any) error) error {
 		var f follows
 		one := Following{}
-		err := scan(&one.ID, &one.Name, &f.Primaries, &f.Key)
-		one.Primary = f.primary()
+		var lists int64
+		err := scan(&one.ID, &one.Name, &f.Primaries, &f.Key, &lists, &one.Catalog, &one.Label)
+		one.Primary, one.Lists = f.primary(), lists == 1
 		out = append(out, one)
 		return err
 	})

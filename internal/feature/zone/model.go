@@ -34,6 +34,8 @@ type Zone struct {
 	Changed   time.Time `json:"changed"`
 	Signing   string    `json:"signing,omitempty"` // "unsigned", "signed", "changing", "leaving"
 	Follows   string    `json:"follows,omitempty"` // addresses of the primaries it is fed from
+	Lists     bool      `json:"lists,omitempty"`   // it is a catalog of others (RFC 9432), which is not served
+	Catalog   string    `json:"catalog,omitempty"` // id of the catalog that lists it
 	OwnerName string    `json:"owner_name,omitempty"`
 	Owner     string    `json:"owner"`
 	ID        string    `json:"id"`

@@ -43,6 +43,9 @@ type Ports struct {
 	// more, since nobody there could be asked for too long (RFC 1035 3.3.13). Nil:
 	// none is.
 	Expired func(id string) bool
+	// Untaken says which zones that a catalog lists could not be taken, and why. Nil:
+	// nobody knows.
+	Untaken func(catalog string) []Untaken
 	// Health says what was measured of a zone from outside; now has it measured. Nil:
 	// nobody can.
 	Health func(ctx context.Context, zone rr.Name, now bool) (Health, error)
@@ -50,6 +53,12 @@ type Ports struct {
 	Standing func(ctx context.Context, zone core.Ref) (Standing, error)
 	// Template returns what a new zone of this tenant begins with.
 	Template func(ctx context.Context, v *act.View, owner string) (Template, error)
+}
+
+// Untaken is a zone that a catalog lists and that is not here.
+type Untaken struct {
+	Zone string `json:"zone"`
+	Why  string `json:"why"`
 }
 
 // Standing is what the nameserver has of a zone.
@@ -91,7 +100,7 @@ func (z *Zones) Feature() act.Feature {
 			z.edit(), z.paste(), z.templateList(), z.templateApply(), z.recordAdd(), z.recordRemove(), z.recordSet(), z.bulkFind(), z.bulkReplace(),
 			z.list(), z.deleted(), z.check(), z.show(), z.export(), z.history(), z.diff(), z.health(),
 			z.sign(), z.unsign(), z.signing(), z.roll(), z.turn(), z.resign(), z.reseal(), z.signal(), z.setDefault(), z.showDefault(),
-			z.update(), z.unfollow(), z.receive(),
+			z.update(), z.unfollow(), z.receive(), z.enlist(), z.delist(),
 		},
 		Kinds: []act.Kind{{
 			Name: kind, Title: "Zones", Path: "/zones/{id}",

@@ -42,6 +42,8 @@ type Shown struct {
 	Next     string    `json:"next,omitempty"` // "after" of the next page
 	File     string    `json:"file,omitempty"`
 	Warnings []string  `json:"warnings,omitempty"`
+	Taken    int64     `json:"taken,omitempty"`   // of a catalog: zones that it lists and that are here
+	Untaken  []Untaken `json:"untaken,omitempty"` // and those that could not be taken
 }
 
 // Lines are the RRsets as a change set that changes nothing yet: what an
@@ -100,6 +102,9 @@ func (z *Zones) show() act.Declaration {
 			if err := z.beside(ctx, v, r, &out.Zone); err != nil {
 				return out, err
 			}
+			if err := z.taken(ctx, v, &out); err != nil {
+				return out, err
+			}
 			all, at, err := setsOf(ctx, v, r, in.Version)
 			if err != nil {
 				return out, err
@@ -155,7 +160,10 @@ func (z *Zones) beside(ctx context.Context, v *act.View, r row, out *Zone) error
 		return err
 	}
 	f, err := primaryOf(ctx, v, r.ID)
-	out.Signing, out.Follows = g.inOneWord(), f.Primaries
+	out.Signing, out.Follows, out.Lists, out.Catalog = g.inOneWord(), f.Primaries, f.Lists, f.Catalog
+	if f.Lists {
+		out.Serving = ""
+	}
 	return err
 }
 

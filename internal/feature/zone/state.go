@@ -19,10 +19,7 @@ func (r row) state(s sums, g keyring, f follows) string {
 		number(r.Serial), number(r.Version), number(r.Generation), number(r.Sets), number(r.Records),
 		number(r.Created), number(r.Deleted), hexSum(s.Sets.Sum()), s.History}
 	lines = append(lines, g.lines()...)
-	if f.there() {
-		lines = append(lines, "follows", f.Primaries, f.Key)
-	}
-	return digestLines(lines...)
+	return digestLines(append(lines, f.lines()...)...)
 }
 
 // after is the digest of a version that follows the one with digest before.

@@ -3,6 +3,7 @@ package zone
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ type UndeleteIn struct {
 func (z *Zones) undelete() act.Declaration {
 	return act.Change[UndeleteIn, Changed]{
 		Name: "zone.undelete", Doc: "Bring a deleted zone back, with its records and its history.", Class: class,
-		Roles: act.Hosted, Must: []string{"zone.undeleted"}, Wakes: []string{nameserver}, Serves: serves(),
+		Roles: act.Hosted, Must: []string{"zone.undeleted"}, Wakes: []string{nameserver, secondary, neighbours}, Serves: serves(),
 		Sample: UndeleteIn{Zone: "example.org"},
 		Target: func(ctx context.Context, v *act.View, in *UndeleteIn) (core.Ref, error) {
 			r, err := z.gone(ctx, v, in.Zone)
@@ -49,14 +50,11 @@ func (z *Zones) revive(ctx context.Context, tx *act.Tx, r row) (Changed, error) 
 		}
 		return Changed{}, err
 	}
-	have := map[rr.Key]rr.RRset{}
-	if err := setsAt(ctx, &tx.View, r, r.Name, have); err != nil {
+	before := r
+	changes, err := z.wakened(ctx, tx, &r)
+	if err != nil {
 		return Changed{}, err
 	}
-	k, before := rr.Key{Name: r.Name, Type: "SOA"}, r
-	left := map[rr.Key]rr.RRset{k: having(have, k)}
-	r.Deleted, r.Serial = 0, bump(left, r, tx.Now())
-	changes := moved([]rr.Key{k}, have, left)
 	if err := commit(ctx, tx, &r, "zone.undelete", changes, nil); err != nil {
 		return Changed{}, err
 	}
@@ -64,6 +62,24 @@ func (z *Zones) revive(ctx context.Context, tx *act.Tx, r row) (Changed, error) 
 		act.Field{Name: "serial", Old: ptr(number(before.Serial)), New: ptr(number(r.Serial))},
 		act.Field{Name: "records", New: ptr(number(r.Records))})
 	return r.changed(changes, nil), tx.Record(ctx, "zone.undeleted", r.ref(), fields...)
+}
+
+// wakened is what changes of a zone that comes back: its serial. One that is fed from
+// elsewhere keeps it, which is its primary's, and is no catalog's any more.
+func (z *Zones) wakened(ctx context.Context, tx *act.Tx, r *row) ([]rr.Change, error) {
+	r.Deleted = 0
+	f, err := primaryOf(ctx, &tx.View, r.ID)
+	if err != nil || f.there() {
+		return nil, errors.Join(err, unlist(ctx, tx, r.ID))
+	}
+	have := map[rr.Key]rr.RRset{}
+	if err := setsAt(ctx, &tx.View, *r, r.Name, have); err != nil {
+		return nil, err
+	}
+	k := rr.Key{Name: r.Name, Type: "SOA"}
+	left := map[rr.Key]rr.RRset{k: having(have, k)}
+	r.Serial = bump(left, *r, tx.Now())
+	return moved([]rr.Key{k}, have, left), nil
 }
 
 // gone returns the zone of that id, deleted or not, or the deleted one that text
