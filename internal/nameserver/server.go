@@ -91,6 +91,7 @@ func New(cfg Config) (*Server, error) {
 	if err := s.list(nil, true); err != nil {
 		return nil, fmt.Errorf("nameserver: %w", err)
 	}
+	s.notifier.settled(settings.Peers) // who acknowledged what is not kept: all are told again
 	for _, at := range cfg.Listen {
 		if err := s.listenAll(at); err != nil {
 			return nil, errors.Join(fmt.Errorf("nameserver: listening on %s: %w", at, err), s.close())

@@ -190,6 +190,34 @@ func TestDifferencesAreSentAlsoAfterARestart(t *testing.T) {
 	}
 }
 
+// TestWhoWasNotToldIsToldAfterARestart ends the server before a secondary is there, and
+// starts it again from its disk alone.
+func TestWhoWasNotToldIsToldAfterARestart(t *testing.T) {
+	folder, to := t.TempDir(), coretest.Free(t)
+	s := run(t, nameserver.Config{Folder: folder, KeepSettings: true})
+	if err := s.Configure(t.Context(), nameserver.Settings{Peers: []nameserver.Peer{{Name: "later", Told: []netip.AddrPort{to}}}}); err != nil {
+		t.Fatal(err)
+	}
+	feedAll(t, s, nameserver.ChangeSet{Zone: "t.test.", Version: 1, Full: true, Set: version(10, "a")})
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.ListenPacket("udp", to.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	run(t, nameserver.Config{Folder: folder, KeepSettings: true})
+	if err := l.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 512)
+	n, _, err := l.ReadFrom(b)
+	if err != nil || n < 12 || b[2]>>3&15 != 4 {
+		t.Errorf("no NOTIFY after the restart: % x, %v", b[:n], err)
+	}
+}
+
 func TestASecondaryIsToldAndFollows(t *testing.T) {
 	knotd := tool(t, "knotd")
 	s := run(t, nameserver.Config{})
