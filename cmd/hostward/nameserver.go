@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,8 +25,9 @@ import (
 
 // answering are the flags of nameserver.
 type answering struct {
-	folder, socket, group string
-	listen                []string
+	data, folder, socket, group string
+	listen                      []string
+	dot                         overTLS
 }
 
 func nameserverCommand() *cobra.Command {
@@ -33,13 +35,9 @@ func nameserverCommand() *cobra.Command {
 	c := &cobra.Command{Use: "nameserver", Short: "Run the nameserver as a process of its own, fed by serve --nameserver", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			data, _ := c.Flags().GetString("data")
-			data = cli.DataDir(data, os.Getenv)
-			if o.folder == "" {
-				o.folder = filepath.Join(data, "dns")
-			}
-			if o.socket == "" {
-				o.socket = filepath.Join(data, "run", "nameserver.sock")
-			}
+			o.data = cli.DataDir(data, os.Getenv)
+			o.folder = cmp.Or(o.folder, filepath.Join(o.data, "dns"))
+			o.socket = cmp.Or(o.socket, filepath.Join(o.data, "run", "nameserver.sock"))
 			return o.run(c.Context())
 		}}
 	f := c.Flags()
@@ -47,6 +45,7 @@ func nameserverCommand() *cobra.Command {
 	f.StringVar(&o.socket, "socket", "", "Unix socket on which it is fed (run/nameserver.sock in the data folder)")
 	f.StringVar(&o.group, "group", "", "group that may feed it, besides its own user and root")
 	f.StringSliceVar(&o.listen, "dns", []string{":53"}, "addresses that it answers on")
+	o.dot.flags(f)
 	return c
 }
 
@@ -64,12 +63,11 @@ func (o *answering) run(ctx context.Context) error {
 	}
 	defer lock.Close()
 	c := nameserver.Config{Folder: o.folder, KeepSettings: true}
-	for _, text := range o.listen {
-		at, err := address(text)
-		if err != nil {
-			return fmt.Errorf("--dns: %w", err)
-		}
-		c.Listen = append(c.Listen, at)
+	if c.Listen, err = addresses("--dns", o.listen); err != nil {
+		return err
+	}
+	if c.ListenTLS, c.Certificate, err = o.dot.open(o.data, log); err != nil {
+		return err
 	}
 	s, err := nameserver.New(c)
 	if err != nil {

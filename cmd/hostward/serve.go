@@ -30,6 +30,7 @@ import (
 type options struct {
 	data, config, database, origin string
 	listen, dns, nameserver        string
+	dot                            overTLS
 	private                        bool
 }
 
@@ -95,7 +96,8 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&o.database, "database", "", "postgres://… instead of SQLite in the data folder; a second server on it stands by")
 	f.StringVar(&o.listen, "listen", "", "address of the panel and REST (:8443; not root: 127.0.0.1:8443)")
 	f.StringVar(&o.dns, "dns", "", "address of the nameserver (:53; not root: 127.0.0.1:5300), or off")
-	f.StringVar(&o.nameserver, "nameserver", "", "socket of a nameserver that runs as its own process (hostward nameserver); --dns is not used then")
+	o.dot.flags(f)
+	f.StringVar(&o.nameserver, "nameserver", "", "socket of a nameserver that runs as its own process (hostward nameserver); --dns and --dot are not used then")
 	f.StringVar(&o.origin, "origin", "", "name of the log for the world, such as panel.example.org/log; fixed at the first start")
 	f.BoolVar(&o.private, "allow-private-witnesses", false, "let witnesses have private and local addresses")
 	return c
@@ -131,6 +133,11 @@ func serve(ctx context.Context, o options) error {
 	}
 	defer s.close()
 	c.Waiting = s.standBy
+	if c.Nameserver == "" {
+		if c.DoT, c.Certificate, err = o.dot.open(o.data, c.Log); err != nil {
+			return err
+		}
+	}
 	h, err := house.Open(ctx, c)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return nil // asked to stop while it stood by
@@ -147,6 +154,18 @@ func address(s string) (netip.AddrPort, error) {
 		s = "[::]" + s
 	}
 	return netip.ParseAddrPort(s)
+}
+
+// addresses reads the addresses of a flag.
+func addresses(flag string, list []string) (out []netip.AddrPort, err error) {
+	for _, text := range list {
+		at, err := address(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", flag, err)
+		}
+		out = append(out, at)
+	}
+	return out, nil
 }
 
 // openLogs opens panel.log for appending: structured lines, and one fixed line
@@ -173,7 +192,7 @@ type server struct {
 // listenFirst takes the panel's address before the database: who stands by
 // answers health checks, and a taken port is said at once.
 func (s *server) listenFirst() error {
-	pair, err := certificate(filepath.Join(s.data, "tls"), core.SystemClock())
+	pair, err := certificate(filepath.Join(s.data, "tls"), core.SystemClock(), s.log)
 	if err != nil {
 		return err
 	}
@@ -181,7 +200,7 @@ func (s *server) listenFirst() error {
 	if err != nil {
 		return fmt.Errorf("opening the panel's address: %w", err)
 	}
-	s.panel = tls.NewListener(plain, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}})
+	s.panel = tls.NewListener(plain, &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair.get() }, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}})
 	s.front = newSwitchable(http.HandlerFunc(starting))
 	s.https = &http.Server{Handler: s.front, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(newLimited(s.log.Handler(), 20), slog.LevelWarn)}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,33 +12,99 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"math/big"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
+
+	"github.com/spf13/pflag"
 
 	"hostward/internal/file"
 )
 
-// certificate returns the panel's certificate from dir, and makes one that it
+// certificate returns the panel's certificate in dir, and makes one that it
 // signs itself where there is none, or where its own is over: a browser asks
 // once, and nothing that is typed goes over the wire in clear. A certificate that
 // somebody else made is left alone, over or not.
-func certificate(dir string, now time.Time) (tls.Certificate, error) {
-	crt, key := filepath.Join(dir, "panel.crt"), filepath.Join(dir, "panel.key")
-	pair, err := tls.LoadX509KeyPair(crt, key)
+func certificate(dir string, now time.Time, log *slog.Logger) (*renewed, error) {
+	r := &renewed{crt: filepath.Join(dir, "panel.crt"), key: filepath.Join(dir, "panel.key"), log: log}
+	pair, err := r.get()
 	if err == nil && pair.Leaf != nil && (now.Before(pair.Leaf.NotAfter) || !slices.Contains(pair.Leaf.Issuer.Organization, ownIssuer)) {
-		return pair, nil
+		return r, nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return pair, fmt.Errorf("reading the panel's certificate: %w", err)
+		return nil, err
 	}
-	if err := selfSign(crt, key, now); err != nil {
-		return pair, fmt.Errorf("making the panel's certificate: %w", err)
+	if err := selfSign(r.crt, r.key, now); err != nil {
+		return nil, fmt.Errorf("making the panel's certificate: %w", err)
 	}
-	return tls.LoadX509KeyPair(crt, key)
+	_, err = r.get()
+	return r, err
+}
+
+// renewed is a certificate in two files, read again when they change: whoever renews
+// it need not know of us.
+type renewed struct {
+	crt, key string
+	log      *slog.Logger
+
+	mu    sync.Mutex
+	stamp string // of the files that were tried last
+	pair  *tls.Certificate
+}
+
+// get returns the newest pair that fits together: while the files are being
+// replaced, and after a mistake, that is the one before.
+func (r *renewed) get() (*tls.Certificate, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	stamp := ""
+	for _, path := range []string{r.crt, r.key} {
+		if i, err := os.Stat(path); err == nil {
+			stamp += fmt.Sprintln(i.ModTime().UnixNano(), i.Size())
+		}
+	}
+	if stamp == r.stamp && r.pair != nil {
+		return r.pair, nil
+	}
+	pair, err := tls.LoadX509KeyPair(r.crt, r.key)
+	if err != nil && r.pair == nil {
+		return nil, fmt.Errorf("reading the certificate %s with its key %s: %w", r.crt, r.key, err)
+	}
+	r.stamp = stamp
+	if err != nil {
+		r.log.Error("a new certificate cannot be read; the old one is used on", "certificate", r.crt, "key", r.key, "error", err)
+		return r.pair, nil
+	}
+	r.pair = &pair
+	return r.pair, nil
+}
+
+// overTLS are the flags of DNS over TLS.
+type overTLS struct {
+	listen   []string
+	crt, key string
+}
+
+func (o *overTLS) flags(f *pflag.FlagSet) {
+	f.StringSliceVar(&o.listen, "dot", nil, "addresses on which it answers over TLS (RFC 7858), such as :853; none: nowhere")
+	f.StringVar(&o.crt, "dot-certificate", "", "its certificate for that, PEM, read again when it changes (tls/panel.crt in the data folder)")
+	f.StringVar(&o.key, "dot-key", "", "and the key (tls/panel.key in the data folder)")
+}
+
+// open says where to listen and with what; a certificate that is not there is said now.
+func (o *overTLS) open(data string, log *slog.Logger) (at []netip.AddrPort, pair func() (*tls.Certificate, error), err error) {
+	if at, err = addresses("--dot", o.listen); err != nil || len(at) == 0 {
+		return nil, nil, err
+	}
+	r := &renewed{log: log, crt: cmp.Or(o.crt, filepath.Join(data, "tls", "panel.crt")), key: cmp.Or(o.key, filepath.Join(data, "tls", "panel.key"))}
+	_, err = r.get()
+	return at, r.get, err
 }
 
 const ownIssuer = "Hostward (signed by itself)"

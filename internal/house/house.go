@@ -2,6 +2,7 @@ package house
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,9 @@ type Config struct {
 	Database string         // "postgres://…"; default: SQLite in the data folder
 	Origin   string         // name of the log for the world; default: made at the first start
 	DNS      netip.AddrPort // where the nameserver answers; zero: nowhere
+	// DoT is where it answers over TLS (RFC 7858), with what Certificate returns.
+	DoT         []netip.AddrPort
+	Certificate func() (*tls.Certificate, error)
 	// Nameserver is the socket of a nameserver that runs as its own process (SPEC
 	// D3). Default: it is a part of this one, and DNS says where.
 	Nameserver string
@@ -382,12 +386,12 @@ func (h *House) startDNS() (err error) {
 		h.Answers = nameserver.Dial(h.Nameserver)
 		return nil
 	}
-	c := nameserver.Config{Folder: filepath.Join(h.Data, "dns")}
+	c := nameserver.Config{Folder: filepath.Join(h.Data, "dns"), ListenTLS: h.DoT, Certificate: h.Certificate}
 	if h.DNS.IsValid() {
 		c.Listen = []netip.AddrPort{h.DNS}
 	}
 	if h.DNSHere, err = nameserver.New(c); err != nil {
-		return fmt.Errorf("opening the nameserver on %s: %w", h.DNS, err)
+		return fmt.Errorf("opening the nameserver: %w", err)
 	}
 	h.Answers = h.DNSHere
 	for _, file := range h.DNSHere.Aside() {
