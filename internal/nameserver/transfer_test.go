@@ -199,6 +199,7 @@ func TestWhoWasNotToldIsToldAfterARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	feedAll(t, s, nameserver.ChangeSet{Zone: "t.test.", Version: 1, Full: true, Set: version(10, "a")})
+	nameserver.Compact(t, s)
 	if err := s.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
