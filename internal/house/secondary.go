@@ -27,7 +27,7 @@ import (
 
 // Limits of what is fetched: what one operation takes.
 const (
-	mostFetched    = 100_000   // records
+	mostFetched    = 250_000   // records
 	largestZone    = 64 << 20  // octets
 	fetchTime      = time.Hour // for all of it
 	patienceHere   = 20 * time.Second

@@ -133,9 +133,14 @@ func TestAnUploadedFileIsImported(t *testing.T) {
 
 func TestAZoneThatIsTooLargeIsRefusedWithTheLimit(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		sentence := w.fails(core.Invalid, customer, "zone.import", fields{"file": large("large.example", 20_001)})
-		if !strings.Contains(sentence, "20000") {
-			t.Errorf("%q does not name the limit", sentence)
+		for hosts, limit := range map[int]string{100_001: "at most 100000 are accepted", 1_000_000: "at most 250000 records"} {
+			handle, err := w.Upload(context.Background(), customer, strings.NewReader(large("large.example", hosts)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if sentence := w.fails(core.Invalid, customer, "zone.import", fields{"file": handle}); !strings.Contains(sentence, limit) {
+				t.Errorf("%q does not name the limit", sentence)
+			}
 		}
 		if w.rows()[0] != 0 {
 			t.Error("a zone was made")

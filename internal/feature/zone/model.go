@@ -12,11 +12,11 @@ import (
 // kind is the object kind of a zone.
 const kind = "zone"
 
-// Limits of one operation. Run holds the only writer, so a change must be
-// short; a larger zone needs an import that is staged.
+// Limits of one zone. Run holds the only writer, half a second for one so large; a
+// larger one needs an import that is staged.
 const (
-	maxSets    = 20_000
-	maxRecords = 100_000
+	maxSets    = 100_000
+	maxRecords = 250_000
 )
 
 // firstGeneration names the rows of a zone whose records were never staged.
