@@ -14,8 +14,14 @@ import (
 	"hostward/internal/rr/transfer"
 )
 
-// mostTransfers is how many zones are sent at once.
-const mostTransfers = 64
+// Places: how many zones are sent at once, and how many updates wait for the feeder;
+// and how many of them to one address, or signed by one key.
+const (
+	mostTransfers    = 64
+	transfersOfOne   = 32
+	mostUpdates      = 48
+	updatesOfOneName = 8
+)
 
 // Opcodes (RFC 1035 4.1.1, RFC 1996, RFC 2136).
 const (
@@ -203,11 +209,11 @@ func (c courier) stream(conn net.Conn, msg []byte) error {
 	if err != nil {
 		return c.one(conn, c.refused(req, err))
 	}
-	if c.sending.Add(1) > mostTransfers {
-		c.sending.Add(-1)
+	who := c.from.Addr().String()
+	if !c.sending.take(who, mostTransfers, transfersOfOne) {
 		return c.one(conn, c.refused(req, &transfer.Fault{Rcode: transfer.ServFail, EDE: transfer.NotReady, Why: "too many transfers are under way; ask again in a moment"}))
 	}
-	defer c.sending.Add(-1)
+	defer c.sending.giveBack(who)
 	_, err = transfer.Out{Clock: time.Now, Condense: 100_000, Idle: c.cfg.Idle}.Stream(conn, req, z)
 	c.transferred.Add(1)
 	return err
@@ -237,6 +243,10 @@ func (c courier) update(settings *Settings, req *transfer.Request, msg []byte) [
 	if !settings.Updates || req.Key == "" {
 		return c.refused(req, &transfer.Fault{Rcode: transfer.Refused, EDE: transfer.Prohibited, Why: "updates need a TSIG key that is known here"})
 	}
+	if !c.updating.take(string(req.Key), mostUpdates, updatesOfOneName) {
+		return c.refused(req, notNow())
+	}
+	defer c.updating.giveBack(string(req.Key))
 	answer := make(chan []byte, 1)
 	if !c.asks.put(Asked{Kind: AskedUpdate, Zone: req.Zone, From: c.from, Message: append([]byte(nil), msg...)}, answer) {
 		return c.refused(req, notNow())
@@ -247,6 +257,8 @@ func (c courier) update(settings *Settings, req *transfer.Request, msg []byte) [
 	case a := <-answer:
 		return a
 	case <-wait.C:
+		return c.refused(req, notNow())
+	case <-c.ended:
 		return c.refused(req, notNow())
 	}
 }
