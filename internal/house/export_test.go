@@ -1,6 +1,14 @@
 package house
 
-import "hostward/internal/store"
+import (
+	"context"
+
+	"hostward/internal/store"
+)
 
 // Migrations are the tables of everything, for tests that write past the door.
 func Migrations() []store.Migration { return newFeatures(&House{}).migrations() }
+
+// LookAfterKeys looks once after the keys and signatures of all zones, where no loop
+// does.
+func LookAfterKeys(ctx context.Context, h *House) error { return h.signing.look(ctx) }
