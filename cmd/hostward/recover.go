@@ -43,7 +43,7 @@ func recoverCommand() *cobra.Command {
 			return h.Close()
 		}}
 	c.Flags().StringVar(&reason, "reason", "", "why records are missing; goes on record")
-	c.Flags().BoolVar(&private, "allow-private-witnesses", false, "let witnesses have private and local addresses")
+	c.Flags().BoolVar(&private, "allow-private", false, "let other servers (witnesses, nameservers) have private and local addresses")
 	c.Flags().String("database", "", "postgres://… when it is not SQLite in the data folder")
 	return c
 }

@@ -99,7 +99,7 @@ func serveCommand() *cobra.Command {
 	o.dot.flags(f)
 	f.StringVar(&o.nameserver, "nameserver", "", "socket of a nameserver that runs as its own process (hostward nameserver); --dns and --dot are not used then")
 	f.StringVar(&o.origin, "origin", "", "name of the log for the world, such as panel.example.org/log; fixed at the first start")
-	f.BoolVar(&o.private, "allow-private-witnesses", false, "let witnesses have private and local addresses")
+	f.BoolVar(&o.private, "allow-private", false, "let other servers (witnesses, nameservers) have private and local addresses")
 	return c
 }
 

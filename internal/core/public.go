@@ -10,7 +10,7 @@ import (
 
 // errNotPublic says that a name led to an address that is not of the public
 // Internet (SPEC A10).
-var errNotPublic = errors.New("the address is private or local; an administrator can allow such addresses")
+var errNotPublic = errors.New("the address is private or local: hostward serve --allow-private lets such servers be asked")
 
 // PublicOnly is a net.Dialer's ControlContext that refuses connections to addresses
 // outside the public Internet. It runs after resolving, for each address that is

@@ -109,7 +109,7 @@ func (m *machine) spawn(args ...string) *process {
 // begin starts serve without waiting for anything.
 func (m *machine) begin() *process {
 	m.Helper()
-	args := append([]string{"serve", "--data", m.data, "--listen", "127.0.0.1:0", "--dns", m.dns, "--allow-private-witnesses"}, m.extra...)
+	args := append([]string{"serve", "--data", m.data, "--listen", "127.0.0.1:0", "--dns", m.dns, "--allow-private"}, m.extra...)
 	m.server = m.spawn(args...)
 	return m.server
 }
@@ -617,7 +617,7 @@ func TestAWitnessSeesARollback(t *testing.T) {
 	if said := m.refuses(); !strings.Contains(said, "witness") || !strings.Contains(said, "log recover") {
 		t.Errorf("the refusal does not say what happened and what to do:\n%s", said)
 	}
-	m.does("log", "recover", "--reason", "restored", "--allow-private-witnesses")
+	m.does("log", "recover", "--reason", "restored", "--allow-private")
 	m.serve()
 	m.create(m.local(), "again.example")
 	m.sound()

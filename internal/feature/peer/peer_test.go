@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -44,6 +46,7 @@ type world struct {
 	peers  *peer.Peers
 	keeper keeper.Keeper
 	reg    *act.Registry
+	told   []peer.Telling // what the nameserver says
 }
 
 func zones() []peer.Zone {
@@ -79,7 +82,9 @@ func newWorld(t *testing.T, url string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w := &world{t: t, keeper: k}
 	p := peer.New(peer.Ports{
+		Told: func(context.Context) ([]peer.Telling, error) { return w.told, nil },
 		Zone: func(_ context.Context, _ *act.View, text string) (peer.Zone, error) {
 			for _, z := range zones() {
 				if z.ID == text || strings.TrimSuffix(string(z.Name), ".") == strings.TrimSuffix(text, ".") {
@@ -118,7 +123,8 @@ func newWorld(t *testing.T, url string) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.Close(); _ = writer.Close(); _ = k.Close() })
-	return &world{Bus: b, t: t, peers: p, keeper: k, reg: reg}
+	w.Bus, w.peers, w.reg = b, p, reg
+	return w
 }
 
 type fields map[string]any
@@ -289,6 +295,29 @@ func TestSecretsAreSealedAgain(t *testing.T) {
 		sealed, _ := base64.StdEncoding.DecodeString(w.settings().Keys[0].Sealed)
 		if s, err := w.keeper.TSIG(t.Context(), "transfer.example.", sealed); err != nil || s.Reveal() != made.Secret {
 			t.Error(err)
+		}
+	})
+}
+
+func TestWhoIsBehindIsSaid(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		for _, name := range []string{"well", "slow", "gone", "quiet"} {
+			must[peer.Server](w, admin, "peer.add", fields{"name": name, "addresses": []string{"192.0.2.53"}, "notify": []string{"192.0.2.53"}})
+		}
+		for i := range 150 {
+			w.told = append(w.told, peer.Telling{Server: "slow", Zone: fmt.Sprintf("z%d.example", i), To: "192.0.2.53:53", Serial: 2, Known: 1})
+		}
+		w.told = append(w.told, peer.Telling{Server: "well", Zone: "z.example", Serial: 2, Known: 2}, peer.Telling{Server: "gone", Zone: "z.example", Serial: 2, Fault: "no answer"})
+		got := must[peer.ServerList](w, admin, "peer.list", nil)
+		said := map[string]string{}
+		for _, s := range got.Servers {
+			said[s.Name] = fmt.Sprint(s.State, " ", s.Behind)
+		}
+		if want := map[string]string{"well": "in force 0", "slow": "pending 150", "gone": "drift 1", "quiet": " 0"}; !maps.Equal(said, want) {
+			t.Errorf("%v, want %v", said, want)
+		}
+		if len(got.Waiting) != 100 || got.Waiting[0].Fault != "no answer" {
+			t.Errorf("%d are listed, the first is %+v", len(got.Waiting), got.Waiting[0])
 		}
 	})
 }

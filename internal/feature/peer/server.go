@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -23,15 +24,15 @@ type AddIn struct {
 
 // Server is a nameserver as faces show it.
 type Server struct {
-	ID       string    `json:"id"`
-	Name     string    `json:"name"`
-	Sources  []string  `json:"addresses,omitempty"`
-	Told     []string  `json:"notify,omitempty"`
-	Key      string    `json:"key,omitempty"`
-	Zones    []string  `json:"zones,omitempty"`
-	Made     time.Time `json:"made"`
-	State    string    `json:"state,omitempty"` // "in force", "pending": of what it was told
-	Tellings []Telling `json:"tellings,omitempty"`
+	ID      string    `json:"id"`
+	Name    string    `json:"name"`
+	Sources []string  `json:"addresses,omitempty"`
+	Told    []string  `json:"notify,omitempty"`
+	Key     string    `json:"key,omitempty"`
+	Zones   []string  `json:"zones,omitempty"`
+	Made    time.Time `json:"made"`
+	State   string    `json:"state,omitempty"`  // "in force", "pending", "drift": of what it was told
+	Behind  int       `json:"behind,omitempty"` // zones of which it has not acknowledged the newest version
 }
 
 func (p *Peers) add() act.Declaration {
@@ -160,8 +161,12 @@ func (p *Peers) remove() act.Declaration {
 
 // ServerList is the output of peer.list.
 type ServerList struct {
-	Servers []Server `json:"servers"`
+	Servers []Server  `json:"servers"`
+	Waiting []Telling `json:"waiting,omitempty"` // what is not acknowledged, first what went wrong
 }
+
+// mostWaiting is how many of those are listed.
+const mostWaiting = 100
 
 func (p *Peers) list() act.Declaration {
 	return act.Query[Nothing, ServerList]{
@@ -182,8 +187,12 @@ func (p *Peers) list() act.Declaration {
 			}
 			out := ServerList{Servers: []Server{}}
 			for _, r := range rows {
-				out.Servers = append(out.Servers, r.shown(string(names[r.Key])).with(told))
+				s := r.shown(string(names[r.Key]))
+				out.Waiting = append(out.Waiting, s.with(told)...)
+				out.Servers = append(out.Servers, s)
 			}
+			slices.SortStableFunc(out.Waiting, func(a, b Telling) int { return cmp.Compare(b.Fault, a.Fault) })
+			out.Waiting = out.Waiting[:min(len(out.Waiting), mostWaiting)]
 			return out, nil
 		},
 	}
@@ -194,22 +203,25 @@ func (r server) shown(key string) Server {
 		Zones: strings.Fields(r.Zones), Made: core.At(r.Made)}
 }
 
-// with says what became of telling it.
-func (s Server) with(told []Telling) Server {
+// with says what became of telling it, and returns what it has not acknowledged.
+func (s *Server) with(told []Telling) (waiting []Telling) {
+	zones := map[string]bool{}
 	for _, t := range told {
 		if t.Server != s.Name {
 			continue
 		}
-		s.State = act.InForce
-		s.Tellings = append(s.Tellings, t)
-	}
-	for _, t := range s.Tellings {
-		if t.Known != t.Serial {
+		s.State = cmp.Or(s.State, act.InForce)
+		if t.Known == t.Serial && t.Fault == "" {
+			continue
+		}
+		waiting, zones[t.Zone] = append(waiting, t), true
+		if s.State != act.Drift {
 			s.State = act.Pending
 		}
 		if t.Fault != "" {
 			s.State = act.Drift
 		}
 	}
-	return s
+	s.Behind = len(zones)
+	return waiting
 }
