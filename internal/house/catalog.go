@@ -67,6 +67,7 @@ func (s *secondaries) compare(ctx context.Context, f *followed) {
 	s.mu.Lock()
 	f.listed = now
 	s.mu.Unlock()
+	s.wake()
 	s.house.wakePeers(ctx)
 }
 

@@ -32,6 +32,7 @@ const (
 	fetchTime      = time.Hour // for all of it
 	patienceHere   = 20 * time.Second
 	fetchesAtATime = 8
+	idle           = 30 * time.Second // between two looks at which zones there are, if nobody says that they changed
 )
 
 // client asks other nameservers. Addresses that are not of the public Internet are
@@ -81,7 +82,8 @@ func (h *House) primaryPeer(at netip.AddrPort, key rr.Name) (transfer.Peer, erro
 // secondaries follow the primaries of zones that are fed from elsewhere.
 type secondaries struct {
 	house *House
-	asked chan struct{}
+	asked chan struct{} // somebody changed something
+	ended chan struct{} // a fetch is over
 
 	mu    sync.Mutex
 	zones map[string]*followed // by id
@@ -99,12 +101,14 @@ type followed struct {
 }
 
 func newSecondaries(h *House) *secondaries {
-	return &secondaries{house: h, asked: make(chan struct{}, 1), zones: map[string]*followed{}}
+	return &secondaries{house: h, asked: make(chan struct{}, 1), ended: make(chan struct{}, 1), zones: map[string]*followed{}}
 }
 
-func (s *secondaries) wake() {
+func (s *secondaries) wake() { nudge(s.asked) }
+
+func nudge(c chan<- struct{}) {
 	select {
-	case s.asked <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -129,15 +133,19 @@ func (s *secondaries) notified(a nameserver.Asked) {
 		from := slices.IndexFunc(f.Addresses, func(at netip.AddrPort) bool { return at.Addr() == a.From.Addr() })
 		f.state = f.state.Notified(s.house.Clock(), transfer.Timing{}, from, a.Serial, a.Hint)
 	}
-	s.wake()
+	nudge(s.ended)
 }
 
 // run follows until ctx ends.
 func (s *secondaries) run(ctx context.Context) {
 	slots := make(chan struct{}, fetchesAtATime)
+	var listed time.Time
 	for {
-		if err := s.list(ctx); err != nil && ctx.Err() == nil {
-			s.house.Log.Error("the zones that are fed from elsewhere could not be listed", "error", err)
+		if time.Since(listed) >= idle {
+			if err := s.list(ctx); err != nil && ctx.Err() == nil {
+				s.house.Log.Error("the zones that are fed from elsewhere could not be listed", "error", err)
+			}
+			listed = time.Now()
 		}
 		wait := s.begin(ctx, slots)
 		s.remember(time.Minute)
@@ -149,8 +157,10 @@ func (s *secondaries) run(ctx context.Context) {
 			return
 		case <-timer.C:
 		case <-s.asked:
-			timer.Stop()
+			listed = time.Time{}
+		case <-s.ended:
 		}
+		timer.Stop()
 	}
 }
 
@@ -265,7 +275,7 @@ func soaIn(sets []rr.RRset, name rr.Name) (rr.Record, bool) {
 // begin begins what is due, and returns how long nothing else is.
 func (s *secondaries) begin(ctx context.Context, slots chan struct{}) time.Duration {
 	now := s.house.Clock()
-	wait := 30 * time.Second
+	wait := idle
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.zones {
@@ -307,7 +317,7 @@ func (s *secondaries) done(f *followed) {
 	s.mu.Lock()
 	f.busy = false
 	s.mu.Unlock()
-	s.wake()
+	nudge(s.ended)
 }
 
 // do asks the current primary, or fetches from it, and takes in what came of it.

@@ -46,7 +46,7 @@ type Server struct {
 	asks        *asks
 	sending     shares        // transfers under way
 	updating    shares        // updates that wait for the feeder
-	ended       chan struct{} // closed when it is told to end
+	over        chan struct{} // closed when it is told to end
 	transferred atomic.Uint64 // zones that were sent
 	notifier    *notifier
 }
@@ -66,7 +66,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, open: map[net.Conn][8]byte{}, perNet: map[[8]byte]int{}, ended: make(chan struct{})}
+	s := &Server{cfg: cfg, open: map[net.Conn][8]byte{}, perNet: map[[8]byte]int{}, over: make(chan struct{})}
 	s.zones.Store(newTable[*slot]())
 	s.limiter.Store(newLimiter(cfg.Limit))
 	s.setSecrets(cfg.Secrets...)
@@ -455,7 +455,7 @@ func (s *Server) close() error {
 		return nil
 	}
 	s.closed = true
-	close(s.ended)
+	close(s.over)
 	if s.rolls != nil {
 		s.rolls.Stop()
 	}

@@ -258,7 +258,7 @@ func (c courier) update(settings *Settings, req *transfer.Request, msg []byte) [
 		return a
 	case <-wait.C:
 		return c.refused(req, notNow())
-	case <-c.ended:
+	case <-c.over:
 		return c.refused(req, notNow())
 	}
 }
