@@ -119,7 +119,11 @@ func (s *secondaries) expired(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.zones[id]
-	return f != nil && f.state.Have && f.state.Failures > 0 && f.state.Expired(s.house.Clock(), transfer.Timing{})
+	return f != nil && f.expired(s.house.Clock())
+}
+
+func (f *followed) expired(now time.Time) bool {
+	return f.state.Have && f.state.Failures > 0 && f.state.Expired(now, transfer.Timing{})
 }
 
 // notified takes in that a primary has a new version.
@@ -320,15 +324,25 @@ func (s *secondaries) done(f *followed) {
 	nudge(s.ended)
 }
 
-// do asks the current primary, or fetches from it, and takes in what came of it.
+// do takes a zone one step further; the nameserver is told at once when it may serve
+// it no more, or again.
 func (s *secondaries) do(ctx context.Context, f *followed, task transfer.Task) {
+	before := s.expired(f.ID)
+	s.ask(ctx, f, task)
+	if s.expired(f.ID) != before {
+		s.house.Engine.Wake(ctx, "nameserver", []core.Ref{{Kind: "zone", ID: f.ID}})
+	}
+}
+
+// ask asks the current primary, or fetches from it, and takes in what came of it.
+func (s *secondaries) ask(ctx context.Context, f *followed, task transfer.Task) {
 	s.mu.Lock()
 	at := f.Addresses[f.state.Current]
 	s.mu.Unlock()
 	var next func(transfer.Secondary) transfer.Secondary
 	peer, err := s.house.primaryPeer(at, f.Key)
 	if err == nil && task == transfer.AskSOA {
-		next, err = s.ask(ctx, peer, f)
+		next, err = s.compareSOA(ctx, peer, f)
 	} else if err == nil {
 		next, err = s.fetch(ctx, peer, f)
 	}
@@ -355,7 +369,7 @@ func (s *secondaries) report(f *followed, at netip.AddrPort, err error) {
 	}
 }
 
-func (s *secondaries) ask(ctx context.Context, peer transfer.Peer, f *followed) (func(transfer.Secondary) transfer.Secondary, error) {
+func (s *secondaries) compareSOA(ctx context.Context, peer transfer.Peer, f *followed) (func(transfer.Secondary) transfer.Secondary, error) {
 	soa, err := s.house.dnsClient().SOA(ctx, peer, f.Name)
 	if err != nil {
 		return nil, err
