@@ -150,7 +150,7 @@
 // as JSON Lines; the ending is that of the input's "format", or of "_format"). A page that shows the newest rows first can let
 // new ones in on top; cells take the item's JSON fields:
 //
-//	<label class="check" hidden><input type="checkbox" data-live="/stream/log.tail?class=dns" data-into="#rows"> Live</label>
+//	<label class="check later"><input type="checkbox" data-live="/stream/log.tail?class=dns" data-into="#rows"> Live</label>
 //	<table class="grid"><tbody id="rows"><template><tr>
 //	<td><time data-cell="time"></time></td>
 //	<th scope="row"><a data-cell="action" data-href="/log/{}" data-key="id"></a></th>

@@ -254,7 +254,7 @@ func verbatim(v any) template.HTML {
 	return template.HTML(`<div class="copy"><pre tabindex="0">`+template.HTMLEscapeString(plain(v))+`</pre>`) + copyButton + `</div>`
 }
 
-const copyButton template.HTML = `<button type="button" class="ghost small icon" data-copy hidden aria-label="Copy"><svg class="i" viewBox="0 0 16 16" aria-hidden="true"><path d="M5.5 5.5v-3h8v8h-3M2.5 5.5h8v8h-8z"/></svg></button>`
+const copyButton template.HTML = `<button type="button" class="ghost small icon later" data-copy aria-label="Copy"><svg class="i" viewBox="0 0 16 16" aria-hidden="true"><path d="M5.5 5.5v-3h8v8h-3M2.5 5.5h8v8h-8z"/></svg></button>`
 
 // clip cuts text for a narrow column.
 func clip(n int, v any) string {

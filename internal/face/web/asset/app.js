@@ -65,7 +65,7 @@ document.addEventListener('click', async e => {
     toast('The browser did not let us copy');
   }
 });
-$$('[data-copy]').forEach(b => (b.hidden = false));
+$$('[data-copy]').forEach(b => b.classList.remove('later'));
 
 // ── forms ──
 let dirty = null;
@@ -382,7 +382,7 @@ for (const box of $$('[data-live]')) {
   const body = $(box.dataset.into);
   const most = 200;
   const stop = () => { source?.close(); source = null; };
-  box.closest('[hidden]')?.removeAttribute('hidden');
+  box.closest('.later')?.classList.remove('later');
   box.addEventListener('change', () => {
     stop();
     if (!box.checked) return;
