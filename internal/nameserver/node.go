@@ -209,7 +209,7 @@ func (w *writer) put(s rr.RRset) error {
 	if !ok {
 		return core.Errorf(core.Invalid, "type %q is not known", s.Type)
 	}
-	rdatas, err := wireOf(code, s)
+	rdatas, err := s.Wire()
 	if err != nil {
 		return err
 	}

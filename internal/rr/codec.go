@@ -33,6 +33,13 @@ type dataError struct {
 
 // encode reads rdata in presentation form. Names in it are relative to origin.
 func encode(code uint16, text string, origin Name) ([]byte, *dataError) {
+	if wire, ok := plainWire(code, text, origin); ok {
+		return wire, nil
+	}
+	return encodeAny(code, text, origin)
+}
+
+func encodeAny(code uint16, text string, origin Name) ([]byte, *dataError) {
 	if generic, ok := strings.CutPrefix(text, `\#`); ok {
 		return encodeGeneric(code, generic)
 	}
@@ -125,6 +132,13 @@ func unpack(code uint16, wire []byte) (dns.RR, error) {
 // library's text does not lead back to the same octets, the generic form is
 // canonical.
 func decode(code uint16, wire []byte) string {
+	if text, ok := plainText(code, wire); ok {
+		return text
+	}
+	return decodeAny(code, wire)
+}
+
+func decodeAny(code uint16, wire []byte) string {
 	record, err := unpack(code, wire)
 	if record == nil || err != nil {
 		return generic(wire)

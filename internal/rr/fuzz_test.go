@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,11 +28,15 @@ func FuzzParseZone(f *testing.F) {
 	for _, s := range everyType() {
 		f.Add([]byte(head + "a " + s + "\n"))
 	}
+	f.Add([]byte(head + "a.b A 192.0.2.1\n\\000.b A 192.0.2.1\n\\001.b A 192.0.2.1\nb A 192.0.2.1\na\\000.b A 192.0.2.1\na\\001.b A 192.0.2.1\na-.b A 192.0.2.1\nc.a.b A 192.0.2.1\n"))
 	f.Add([]byte("$GENERATE 0-2147483647/99999 ${-1,2,n} A \\$"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		z, err := rr.ParseZone(bytes.NewReader(b), rr.Options{MaxRecords: 1000})
 		if err != nil {
 			return
+		}
+		if !slices.IsSortedFunc(z.Sets, func(a, b rr.RRset) int { return a.Key().Compare(b.Key()) }) {
+			t.Fatal("not in canonical order", z.Sets)
 		}
 		z.Validate()
 		var out bytes.Buffer
@@ -72,6 +77,61 @@ func FuzzParseRecord(f *testing.F) {
 			t.Fatalf("%q unpacks as %q, %v", r, text, err)
 		}
 	})
+}
+
+// What is read by hand is read as the library reads it, and nothing that it refuses.
+func FuzzPlain(f *testing.F) {
+	for _, s := range everyType() {
+		typ, data, _ := strings.Cut(s, " ")
+		if code, ok := rr.TypeCode(typ); ok {
+			f.Add(code, data, []byte(data))
+			if wire, ok := rr.LibraryWire(code, data, "z.example."); ok {
+				f.Add(code, data+".", wire)
+			}
+		}
+	}
+	long := strings.Repeat(strings.Repeat("a", 63)+".", 3)
+	for _, s := range []string{"@", "*", "*.a", "A-_", ".", "a..b", ".a", "a.b.", long + strings.Repeat("b", 53), long + strings.Repeat("b", 61) + ".", long + strings.Repeat("b", 62) + ".", long[1:] + "a."} {
+		f.Add(uint16(2), s, []byte(nil))
+		f.Add(uint16(15), "065535 "+s, []byte(nil))
+	}
+	for _, s := range []string{`""`, `"a" "b;("`, `"a""b"`, `"a"  "b"`, `"a" `, `a`, `"` + strings.Repeat("x", 255) + `"`, `"` + strings.Repeat("x", 256) + `"`} {
+		f.Add(uint16(16), s, []byte(nil))
+	}
+	for _, s := range []string{"::ffff:192.0.2.1", "fe80::1%eth0", "192.0.2.01", "1.2.3", "::", "0:0:0:0:0:0:0:1"} {
+		f.Add(uint16(28), s, []byte(nil))
+		f.Add(uint16(1), s, []byte(nil))
+	}
+	f.Fuzz(func(t *testing.T, code uint16, text string, wire []byte) {
+		for _, origin := range []rr.Name{"", ".", "z.example.", `\.z.example.`} {
+			if got, ok := rr.PlainWire(code, text, origin); ok {
+				if want, ok := rr.LibraryWire(code, text, origin); !ok || !bytes.Equal(got, want) {
+					t.Fatalf("%d %q below %q: %x, the library has %x", code, text, origin, got, want)
+				}
+			}
+			if got, ok := rr.PlainName(text, origin); ok {
+				if want, err := rr.GeneralName(text, origin); err != nil || got != want {
+					t.Fatalf("%q below %q: %q, not %q", text, origin, got, want)
+				}
+			}
+		}
+		if got, ok := rr.PlainText(code, wire); ok {
+			if want, ok := rr.LibraryText(code, wire); !ok || got != want {
+				t.Fatalf("%d %x: %q, the library has %q", code, wire, got, want)
+			}
+		}
+	})
+}
+
+func TestPlainRecordsAreReadByHand(t *testing.T) {
+	for _, s := range []string{"A 192.0.2.1", "AAAA 2001:db8::1", "NS Ns", "CNAME @", "PTR h.", "MX 10 mail", "SRV 1 2 3 h", `TXT "a b;" "c"`, "SOA ns h 1 2 3 4 5"} {
+		typ, data, _ := strings.Cut(s, " ")
+		code, _ := rr.TypeCode(typ)
+		wire, ok := rr.PlainWire(code, data, "z.example.")
+		if _, back := rr.PlainText(code, wire); !ok || !back {
+			t.Error(s)
+		}
+	}
 }
 
 // everyType has a record of each current type (SPEC D1).

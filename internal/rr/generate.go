@@ -60,7 +60,7 @@ func (p *parser) template(tokens []token) ([]token, bool) {
 	case "TXT", "SPF", "HINFO", "CAA", "URI", "NAPTR":
 		return tokens, true
 	}
-	inner := newScanner([]byte(t.text))
+	inner := newScanner(t.text)
 	e, fault, ok := inner.next()
 	if !ok || fault != nil {
 		p.fault(t.pos, t.text, "the data of a record")

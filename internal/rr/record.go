@@ -2,6 +2,7 @@ package rr
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -75,7 +76,7 @@ func (s RRset) Equal(other RRset) bool {
 // TTL may be left out for ttl, class is IN. Relative names, in the data too,
 // are below origin. Errors are Invalid and name the column.
 func ParseRecord(line string, origin Name, ttl uint32) (Record, error) {
-	p := newParser([]byte(line), Options{Origin: origin, TTL: ttl, MaxRecords: 1, oneLine: true})
+	p := newParser(line, Options{Origin: origin, TTL: ttl, MaxRecords: 1, oneLine: true})
 	p.run()
 	if err := p.err("the record is not valid"); err != nil {
 		return Record{}, err
@@ -115,6 +116,9 @@ func Unpack(typ string, wire []byte) (string, error) {
 	if !ok {
 		return "", core.Errorf(core.Invalid, "type %q is not known", clip(typ))
 	}
+	if text, ok := plainText(code, wire); ok {
+		return text, nil
+	}
 	wire = bytes.Clone(wire)
 	if err := fold(code, wire); err != nil {
 		return "", core.Errorf(core.Invalid, "%s: %s", typ, err.why)
@@ -122,7 +126,7 @@ func Unpack(typ string, wire []byte) (string, error) {
 	if _, err := unpack(code, wire); err != nil {
 		return "", core.Errorf(core.Invalid, "%s: %s", typ, plain(err))
 	}
-	return decode(code, wire), nil
+	return decodeAny(code, wire), nil
 }
 
 // Wire returns the wire rdata of each record.
@@ -138,11 +142,13 @@ func (s RRset) Wire() ([][]byte, error) {
 	return out, nil
 }
 
-// parsed is a record with its wire rdata and the line it stood on.
+// parsed is a record with its wire rdata, the line it stood on, and its place in
+// canonical order.
 type parsed struct {
 	Record
 	wire []byte
 	line int
+	sortKey
 }
 
 // Group makes RRsets of records, sorted. Records of one set with different
@@ -154,44 +160,73 @@ func Group(records []Record) (sets []RRset, mixed []Key) {
 		if err != nil {
 			wire = []byte(r.Data) // not canonical: Validate names it
 		}
-		ps[i] = parsed{Record: r, wire: wire}
+		ps[i] = parsed{Record: r, wire: wire, sortKey: keyOf(r.Name, r.Type)}
 	}
-	return group(ps)
+	sets, _, mixed = group(ps)
+	return sets, mixed
 }
 
-func group(records []parsed) (sets []RRset, mixed []Key) {
-	groups := map[Key][]parsed{}
-	for _, r := range records {
-		groups[r.Key()] = append(groups[r.Key()], r)
+// begun is where a set begins in a file.
+type begun struct {
+	Key
+	line int
+}
+
+// group also returns the line on which each set begins, sorted like the sets.
+func group(records []parsed) (sets []RRset, lines []begun, mixed []Key) {
+	order, n := make([]*parsed, len(records)), 0
+	for i := range records {
+		order[i] = &records[i]
 	}
-	for k, g := range groups {
-		slices.SortFunc(g, func(a, b parsed) int { return bytes.Compare(a.wire, b.wire) })
-		set := RRset{Name: k.Name, Type: k.Type, TTL: g[0].TTL}
-		differ := false
-		for i, m := range g {
-			differ = differ || m.TTL != g[0].TTL
-			set.TTL = min(set.TTL, m.TTL)
-			if i == 0 || !bytes.Equal(m.wire, g[i-1].wire) {
-				set.Data = append(set.Data, m.Data)
+	slices.SortFunc(order, (*parsed).compare)
+	for i, r := range order {
+		if i == 0 || r.Key() != order[i-1].Key() {
+			n++
+		}
+	}
+	sets, lines = make([]RRset, 0, n), make([]begun, 0, n)
+	data := make([]string, 0, len(records)) // of all sets
+	for len(order) > 0 {
+		k, n := order[0].Key(), 1
+		for n < len(order) && order[n].Key() == k {
+			n++
+		}
+		from, set, line, differ := len(data), RRset{Name: k.Name, Type: k.Type, TTL: order[0].TTL}, order[0].line, false
+		for i, m := range order[:n] {
+			differ = differ || m.TTL != order[0].TTL
+			set.TTL, line = min(set.TTL, m.TTL), min(line, m.line)
+			if i == 0 || !bytes.Equal(m.wire, order[i-1].wire) {
+				data = append(data, m.Data)
 			}
 		}
+		set.Data = slices.Clip(data[from:])
 		if differ {
 			mixed = append(mixed, k)
 		}
-		sets = append(sets, set)
+		sets, lines, order = append(sets, set), append(lines, begun{k, line}), order[n:]
 	}
-	SortRRsets(sets)
-	slices.SortFunc(mixed, Key.Compare)
-	return sets, mixed
+	return sets, lines, mixed
+}
+
+// compare orders records by name and type, then by rdata (RFC 4034 6.3).
+func (r *parsed) compare(o *parsed) int {
+	if c := r.sortKey.compare(o.sortKey); c != 0 {
+		return c
+	}
+	return cmp.Or(strings.Compare(string(r.Name), string(o.Name)), strings.Compare(r.Type, o.Type), bytes.Compare(r.wire, o.wire))
 }
 
 // SortRRsets sorts by Key.
 func SortRRsets(sets []RRset) {
-	keys := make([]sortKey, len(sets))
-	for i, s := range sets {
-		keys[i] = sortKey{s.Name.labels(), rank(s.Type), s}
+	type keyed struct {
+		sortKey
+		set RRset
 	}
-	slices.SortFunc(keys, sortKey.compare)
+	keys := make([]keyed, len(sets))
+	for i, s := range sets {
+		keys[i] = keyed{keyOf(s.Name, s.Type), s}
+	}
+	slices.SortFunc(keys, func(a, b keyed) int { return a.compare(b.sortKey) })
 	for i, k := range keys {
 		sets[i] = k.set
 	}
@@ -199,18 +234,14 @@ func SortRRsets(sets []RRset) {
 
 // sortKey keeps what comparing would compute again and again.
 type sortKey struct {
-	labels []string
-	rank   int
-	set    RRset
+	name string // see Name.order
+	rank int
 }
 
+func keyOf(n Name, typ string) sortKey { return sortKey{n.order(), rank(typ)} }
+
 func (k sortKey) compare(o sortKey) int {
-	for i, j := len(k.labels)-1, len(o.labels)-1; i >= 0 && j >= 0; i, j = i-1, j-1 {
-		if c := strings.Compare(k.labels[i], o.labels[j]); c != 0 {
-			return c
-		}
-	}
-	if c := len(k.labels) - len(o.labels); c != 0 {
+	if c := strings.Compare(k.name, o.name); c != 0 {
 		return c
 	}
 	return k.rank - o.rank

@@ -1,7 +1,6 @@
 package rr
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -23,6 +22,14 @@ func (t token) written() string {
 	return t.text
 }
 
+// append is written, behind b.
+func (t token) append(b []byte) []byte {
+	if t.quoted {
+		return append(append(append(b, '"'), t.text...), '"')
+	}
+	return append(b, t.text...)
+}
+
 // entry is one logical line: parentheses are gone, comments too.
 type entry struct {
 	tokens []token
@@ -38,21 +45,24 @@ type lexFault struct {
 
 // scanner cuts a master file (RFC 1035 5.1) into entries.
 type scanner struct {
-	src  []byte
-	i    int
-	line int
+	src    string
+	i      int
+	line   int
+	tokens []token // of the entry that was read last
 }
 
-func newScanner(src []byte) *scanner {
-	return &scanner{src: src, line: 1, i: len(src) - len(bytes.TrimPrefix(src, []byte("\uFEFF")))}
+func newScanner(src string) *scanner {
+	return &scanner{src: src, line: 1, i: len(src) - len(strings.TrimPrefix(src, "\uFEFF"))}
 }
 
-// next returns the next entry that has tokens. After a fault the scanner
-// goes on with the next line. ok is false at the end.
+// next returns the next entry that has tokens, which are good until the entry
+// after it is read. After a fault the scanner goes on with the next line. ok is
+// false at the end.
 func (s *scanner) next() (e entry, fault *lexFault, ok bool) {
 	for s.i < len(s.src) {
-		e = entry{line: s.line, blank: isBlank(s.src[s.i])}
-		if fault = s.entry(&e); fault != nil {
+		e = entry{tokens: s.tokens[:0], line: s.line, blank: isBlank(s.src[s.i])}
+		fault = s.entry(&e)
+		if s.tokens = e.tokens; fault != nil {
 			s.skipLine()
 			return e, fault, true
 		}
@@ -110,7 +120,7 @@ func (s *scanner) entry(e *entry) *lexFault {
 }
 
 func (s *scanner) comment() {
-	if n := bytes.IndexByte(s.src[s.i:], '\n'); n >= 0 {
+	if n := strings.IndexByte(s.src[s.i:], '\n'); n >= 0 {
 		s.i += n
 		return
 	}
@@ -142,11 +152,11 @@ func (s *scanner) token() (token, *lexFault) {
 			s.i++
 		case quoted && c == '"':
 			s.i++
-			return token{text: string(s.src[from : s.i-1]), quoted: true, pos: start}, nil
+			return token{text: s.src[from : s.i-1], quoted: true, pos: start}, nil
 		case quoted && (c == '\n' || c == '\r'):
 			return token{}, &lexFault{start, `"`, "a closing quote on the same line"}
 		case !quoted && strings.IndexByte(" \t\r\n;()\"", c) >= 0:
-			return token{text: string(s.src[from:s.i]), pos: start}, nil
+			return token{text: s.src[from:s.i], pos: start}, nil
 		case c < ' ' && c != '\t' || c == 0x7f:
 			return token{}, &lexFault{s.i, fmt.Sprintf(`\%03d`, c), `control characters are accepted as \DDD only`}
 		}
@@ -154,13 +164,13 @@ func (s *scanner) token() (token, *lexFault) {
 	if quoted {
 		return token{}, &lexFault{start, `"`, "a closing quote on the same line"}
 	}
-	return token{text: string(s.src[start:s.i]), pos: start}, nil
+	return token{text: s.src[start:s.i], pos: start}, nil
 }
 
 // where says line and column, in characters from 1, of an offset.
 func (s *scanner) where(pos int) string {
 	pos = min(pos, len(s.src))
-	line := 1 + bytes.Count(s.src[:pos], []byte("\n"))
-	from := bytes.LastIndexByte(s.src[:pos], '\n') + 1
-	return fmt.Sprintf("line %d, column %d", line, 1+utf8.RuneCount(s.src[from:pos]))
+	line := 1 + strings.Count(s.src[:pos], "\n")
+	from := strings.LastIndexByte(s.src[:pos], '\n') + 1
+	return fmt.Sprintf("line %d, column %d", line, 1+utf8.RuneCountInString(s.src[from:pos]))
 }

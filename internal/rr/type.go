@@ -57,13 +57,17 @@ func TypeName(code uint16) string {
 func CompareTypes(a, b string) int { return cmp.Compare(rank(a), rank(b)) }
 
 func rank(t string) int {
-	switch t {
-	case "SOA":
+	code, _ := TypeCode(t)
+	return rankOf(code)
+}
+
+func rankOf(code uint16) int {
+	switch code {
+	case typeSOA:
 		return -2
-	case "NS":
+	case typeNS:
 		return -1
 	}
-	code, _ := TypeCode(t)
 	return int(code)
 }
 

@@ -370,7 +370,7 @@ func (c *check) owner(s RRset) {
 
 // fields cuts canonical data at its spaces, which may be escaped or quoted.
 func fields(data string) []string {
-	e, _, _ := newScanner([]byte(data)).next()
+	e, _, _ := newScanner(data).next()
 	out := make([]string, 0, len(e.tokens))
 	for _, t := range e.tokens {
 		out = append(out, t.text)

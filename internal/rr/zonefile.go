@@ -35,7 +35,7 @@ type Zone struct {
 	Sets   []RRset
 	Notes  core.Faults // what was read otherwise than written: a TTL made equal, signatures left out
 
-	lines map[Key]int
+	lines []begun
 }
 
 // ParseZone reads a master file (RFC 1035 5.1, RFC 2308 4, RFC 3597) with
@@ -56,7 +56,7 @@ func ParseZone(r io.Reader, opt Options) (*Zone, error) {
 	if int64(len(src)) > limit {
 		return nil, core.Errorf(core.Invalid, "the zone file is too long: at most %d octets are accepted", limit)
 	}
-	p := newParser(src, opt)
+	p := newParser(string(src), opt)
 	p.run()
 	if err := p.err("the zone file is not valid"); err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ type parser struct {
 	full    bool
 }
 
-func newParser(src []byte, opt Options) *parser {
+func newParser(src string, opt Options) *parser {
 	if opt.MaxRecords == 0 {
 		opt.MaxRecords = defaultRecords
 	}
@@ -88,6 +88,7 @@ func newParser(src []byte, opt Options) *parser {
 		opt.MaxFaults = defaultFaults
 	}
 	p := &parser{scan: newScanner(src), opt: opt, origin: opt.Origin}
+	p.records = make([]parsed, 0, min(strings.Count(src, "\n")+1, opt.MaxRecords, 1000))
 	if opt.TTL > 0 || opt.oneLine {
 		t := int64(opt.TTL)
 		p.soaTTL = &t
@@ -117,7 +118,7 @@ func (p *parser) err(public string) error {
 }
 
 func (p *parser) fault(pos int, value, accept string) {
-	p.faults.Add(p.scan.where(pos), value, accept)
+	p.faults.Add(p.scan.where(pos), strings.Clone(value), accept) // not the whole file
 	p.full = p.full || len(p.faults) >= p.opt.MaxFaults
 }
 
@@ -194,18 +195,16 @@ const ttlAccepted = "a time in seconds up to 2147483647, or such as 1h30m or 2w,
 
 // parseTTL reads seconds, or BIND's units.
 func parseTTL(s string) (int64, bool) {
-	units := map[byte]int64{'s': 1, 'm': 60, 'h': 3600, 'd': 86400, 'w': 7 * 86400}
 	var total, n int64
-	digits, unit := 0, false
+	digits, timed := 0, false
 	for i := range len(s) {
-		c := s[i] | 0x20
-		switch f := units[c]; {
+		switch f := unit(s[i]); {
 		case '0' <= s[i] && s[i] <= '9':
 			n = n*10 + int64(s[i]-'0')
 			digits++
 		case f > 0 && digits > 0:
 			total += n * f
-			n, digits, unit = 0, 0, true
+			n, digits, timed = 0, 0, true
 		default:
 			return 0, false
 		}
@@ -214,7 +213,24 @@ func parseTTL(s string) (int64, bool) {
 		}
 	}
 	total += n
-	return total, total <= MaxTTL && (digits > 0 || unit)
+	return total, total <= MaxTTL && (digits > 0 || timed)
+}
+
+// unit returns the seconds of a unit, 0 if it is none.
+func unit(c byte) int64 {
+	switch c | 0x20 {
+	case 's':
+		return 1
+	case 'm':
+		return 60
+	case 'h':
+		return 3600
+	case 'd':
+		return 86400
+	case 'w':
+		return 7 * 86400
+	}
+	return 0
 }
 
 // record reads TTL and class in any order, then type and data.
@@ -233,10 +249,9 @@ func (p *parser) record(owner Name, tokens []token, e entry) {
 	if !p.international(code, data) {
 		return
 	}
-	text, offsets := flatten(data)
-	wire, bad := encode(code, text, p.origin)
+	wire, bad := encode(code, flatten(data), p.origin)
 	if bad != nil {
-		p.dataFault(code, bad, typ, data, offsets)
+		p.dataFault(code, bad, typ, data)
 		return
 	}
 	seconds, ok := p.ttlOf(ttl, code, wire)
@@ -244,7 +259,8 @@ func (p *parser) record(owner Name, tokens []token, e entry) {
 		p.fault(typ.pos, typ.text, "a TTL before the type, or $TTL at the top of the file")
 		return
 	}
-	p.add(parsed{Record{owner, uint32(seconds), TypeName(code), decode(code, wire)}, wire, e.line}, code, typ.pos)
+	r := parsed{Record: Record{owner, uint32(seconds), TypeName(code), decode(code, wire)}, wire: wire, line: e.line}
+	p.add(r, code, typ.pos)
 }
 
 // header takes TTL and class off the front; what is left begins with the type.
@@ -255,7 +271,8 @@ func (p *parser) header(tokens []token, e entry) (ttl *int64, rest []token, ok b
 			return ttl, tokens[i:], true
 		}
 		if n, isTTL := parseTTL(t.text); isTTL && ttl == nil {
-			ttl = &n
+			given := n // the heap sees only the one that is kept
+			ttl = &given
 			continue
 		}
 		switch up := strings.ToUpper(t.text); {
@@ -310,6 +327,12 @@ func (p *parser) add(r parsed, code uint16, pos int) {
 		p.full = true
 		return
 	}
+	r.rank = rankOf(code)
+	if n := len(p.records); n > 0 && p.records[n-1].Name == r.Name {
+		r.name = p.records[n-1].name
+	} else {
+		r.name = r.Name.order()
+	}
 	p.records = append(p.records, r)
 }
 
@@ -351,26 +374,33 @@ func isASCII(s string) bool {
 	return true
 }
 
-// flatten joins tokens to one line; offsets say where each begins in it.
-func flatten(tokens []token) (text string, offsets []int) {
-	var b strings.Builder
+// flatten joins tokens to one line.
+func flatten(tokens []token) string {
+	if len(tokens) == 1 {
+		return tokens[0].written()
+	}
+	var room [512]byte
+	b := room[:0]
 	for i, t := range tokens {
 		if i > 0 && !t.glued {
-			b.WriteByte(' ')
+			b = append(b, ' ')
 		}
-		offsets = append(offsets, b.Len())
-		b.WriteString(t.written())
+		b = t.append(b)
 	}
-	return b.String(), offsets
+	return string(b)
 }
 
 // dataFault points at the token the codec stumbled over.
-func (p *parser) dataFault(code uint16, bad *dataError, typ token, data []token, offsets []int) {
-	at := typ
-	for i, off := range offsets {
-		if bad.at >= off {
-			at = data[i]
+func (p *parser) dataFault(code uint16, bad *dataError, typ token, data []token) {
+	at, off := typ, 0 // where a token begins in the line
+	for i, t := range data {
+		if i > 0 && !t.glued {
+			off++
 		}
+		if bad.at >= off {
+			at = t
+		}
+		off += len(t.written())
 	}
 	p.fault(at.pos, at.written(), accepted(TypeName(code))+" ("+bad.why+")")
 }
@@ -380,20 +410,17 @@ func reason(err error) string { return core.AsError(err).Sentence() }
 
 // zone makes RRsets of the records.
 func (p *parser) zone() (*Zone, error) {
-	z := &Zone{Origin: p.opt.Origin, lines: map[Key]int{}}
+	z := &Zone{Origin: p.opt.Origin}
 	for _, r := range p.records {
 		if z.Origin == "" && r.Type == "SOA" {
 			z.Origin = r.Name
-		}
-		if _, seen := z.lines[r.Key()]; !seen {
-			z.lines[r.Key()] = r.line
 		}
 	}
 	if z.Origin == "" {
 		return nil, core.Errorf(core.Invalid, "the zone's name is unknown: give it, or a SOA record in the file")
 	}
 	var mixed []Key
-	z.Sets, mixed = group(p.records)
+	z.Sets, z.lines, mixed = group(p.records)
 	for _, k := range mixed {
 		z.Notes.Add(z.field(k), "", "the records of one name and type share one TTL (RFC 2181 5.2): the lowest is taken")
 	}
@@ -405,8 +432,8 @@ func (p *parser) zone() (*Zone, error) {
 
 // field names an RRset and the line it began on.
 func (z *Zone) field(k Key) string {
-	if line := z.lines[k]; line > 0 {
-		return fmt.Sprintf("line %d, %s", line, k)
+	if i, ok := slices.BinarySearchFunc(z.lines, k, func(b begun, k Key) int { return b.Compare(k) }); ok {
+		return fmt.Sprintf("line %d, %s", z.lines[i].line, k)
 	}
 	return k.String()
 }
