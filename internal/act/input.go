@@ -20,17 +20,20 @@ import (
 // from struct tags:
 //
 //	json:"name"   doc:"sentence"
-//	rule:"required,min=1,max=255,enum=a|b"   (min and max: length of text and lists, value of numbers)
+//	rule:"required,min=1,max=255,enum=a|b"   (min and max: length of text and lists, value of numbers;
+//	                                         blank: entries of a list may be empty)
 //	form:"textarea|file|password|hidden"     how the web shows it; also: new-password
 //	                                         (with a judgement while one types), code (seen
 //	                                         while one types), passkey (filled in by the
-//	                                         browser), device (by its cookie)
+//	                                         browser), device (by its cookie), parts (of a row's
+//	                                         "data", by its "type")
 //	ask:"login.challenge"                    query whose answer a passkey is asked with
 //	cli:"arg"                                a positional argument of the CLI
 type Param struct {
 	Name, Doc  string
 	Type       string // string, secret, boolean, integer, file, list, objects
 	Required   bool
+	Blank      bool     // entries of a list may be empty
 	Min, Max   int      // 0: no limit of its own (text: 4096 bytes)
 	Enum       []string // nil: free
 	Form, Ask  string
@@ -83,6 +86,8 @@ func (p *Param) rules(tag string) error {
 		case "":
 		case "required":
 			p.Required = true
+		case "blank":
+			p.Blank = true
 		case "min":
 			p.Min, err = strconv.Atoi(value)
 		case "max":
@@ -353,7 +358,7 @@ func (p *Param) checkList(f *core.Faults, at string, x reflect.Value) {
 		}
 	default:
 		for i := range x.Len() {
-			one := Param{Enum: p.Enum, Required: true}
+			one := Param{Enum: p.Enum, Required: !p.Blank}
 			one.checkText(f, fmt.Sprintf("%s.%d", at, i), x.Index(i).String(), x.Index(i).String())
 		}
 	}

@@ -1,6 +1,9 @@
 package house_test
 
 import (
+	"fmt"
+	"net/url"
+	"strings"
 	"testing"
 
 	"hostward/internal/face/web/webtest"
@@ -19,24 +22,48 @@ func TestTheZoneEditorInChromium(t *testing.T) {
 	b.Open(page + "/edit")
 	b.Fill("changes.0.name", "shop")
 	b.Fill("changes.0.type", "AAAA")
-	b.Fill("changes.0.data", "192.0.2.9")
-	b.Until(`document.querySelector('.member .fault:not([hidden])')?.textContent.includes('IPv6')`)
+	b.Until(`document.querySelector('[name="changes.0.parts.0"]') && document.querySelector('.row-hint').textContent.includes('IPv6')`)
+	b.Fill("changes.0.parts.0", "192.0.2.9")
+	b.Until(`document.querySelector('.parts .fault:not([hidden])')?.textContent.includes('IPv6')`)
 	b.Check("a fault while typing")
 	b.Shot("edit-fault")
 	webtest.Eval[string](b, `document.querySelector('[name="changes.0.type"]').value = ''`)
 	b.Fill("changes.0.type", "A")
+	b.Until(`document.querySelector('.parts').dataset.kind === 'A' && document.querySelector('[name="changes.0.parts.0"]').value === '192.0.2.9'`)
 	b.Until(`document.querySelector('.check-said')?.textContent.includes('192.0.2.9') && !document.querySelector('.member .fault:not([hidden])')`)
 	b.Fill("changes.1.name", "shop2")
 	b.Fill("changes.1.type", "TXT")
-	b.Fill("changes.1.data", "v=spf1 -all")
+	b.Fill("changes.1.parts.0", "v=spf1 -all")
 	b.Until(`document.querySelector('.check-said')?.textContent.includes('"v=spf1 -all"')`)
+	b.Fill("changes.2.type", "SRV")
+	b.Until(`document.querySelector('[name="changes.2.name"]').placeholder.includes('_sip._tcp')`)
+	b.Fill("changes.2.name", "_sip._tcp")
+	for i, v := range []string{"0", "5", "99999", "sip"} {
+		b.Fill(fmt.Sprintf("changes.2.parts.%d", i), v)
+	}
+	b.Until(`document.querySelector('[id="f-zone-edit-changes-2-parts-2-said"]')?.textContent.includes('65535')`)
 	b.Check("a row that the page added")
+	b.Shot("edit-srv")
+	webtest.Eval[string](b, `document.querySelector('[name="changes.2.parts.2"]').value = ''`)
+	b.Fill("changes.2.parts.2", "5060")
+	b.Until(`document.querySelector('.check-said')?.textContent.includes('0 5 5060 sip')`)
 	b.Shot("edit-diff")
+	b.Click("button[value='as:text']")
+	b.Until(`document.querySelector('[name="changes.2.data"]')?.value === '0 5 5060 sip' && !document.querySelector('.parts')`)
+	b.Click("button[value='as:parts']")
+	b.Until(`document.querySelector('[name="changes.2.parts.3"]')?.value === 'sip'`)
 	b.Click("button.main[value=run]")
 	b.Until(`location.pathname === '` + page + `' && document.querySelector('main').textContent.includes('192.0.2.9')`)
 	b.Click("#q")
 	b.Press("shop2")
 	b.Until(`document.querySelectorAll('#records tbody tr:not([hidden])').length === 1`)
+	for _, typ := range []string{"MX", "CAA", "TLSA", "LOC", "MX&text=1"} {
+		b.Visit("edit-"+strings.ToLower(typ), page+"/edit?type="+typ)
+		b.As(webtest.Light)
+	}
+	name := webtest.Eval[string](b, `document.querySelector('h1 .soft').textContent`) + "."
+	b.Visit("edit-many", page+"/edit?set="+url.QueryEscape(name+" NS")+"&set="+url.QueryEscape(name+" SOA")+"&set="+url.QueryEscape("www."+name+" A")+"&set="+url.QueryEscape("_sip._tcp."+name+" SRV"))
+	b.As(webtest.Light)
 	b.Visit("edit-zone", page)
 	b.As(webtest.Light)
 	b.Visit("edit-restore", page+"/history?restore=1")

@@ -50,7 +50,7 @@ func field(p act.Param) schema {
 		s["minimum"] = p.Min
 		bound(s, "maximum", p.Max)
 	case "list":
-		s["type"], s["items"] = "array", text(act.Param{Enum: p.Enum, Min: 1})
+		s["type"], s["items"] = "array", text(act.Param{Enum: p.Enum, Min: least(p.Blank)})
 		s["maxItems"] = orElse(p.Max, 1000)
 	case "objects":
 		s["type"], s["items"] = "array", input(p.Fields)
@@ -69,6 +69,14 @@ func field(p act.Param) schema {
 		s["minItems"] = 1
 	}
 	return s
+}
+
+// least is how long the entries of a list are at least.
+func least(blank bool) int {
+	if blank {
+		return 0
+	}
+	return 1
 }
 
 func text(p act.Param) schema {

@@ -70,7 +70,7 @@ func (f *Face) fillOp(v *visit, p *opPage) error {
 	if p.Op.Confirm && p.try == nil && complete(p.Op, set) {
 		p.try = f.foreseen(v, p.Op, set)
 	}
-	p.Filled = p.form(p.Op, set, fixed, steer)
+	p.Filled = p.form(p.Op, set, fixed, steer, nil)
 	p.Filled.Cancel = steer.Get("_next")
 	if p.Op.Method == "query" && complete(p.Op, set) {
 		return f.answer(v, p, set)
@@ -133,6 +133,13 @@ func (f *Face) do(v *visit) {
 	}
 	if more, ok := strings.CutPrefix(values.Get("_do"), "more:"); ok {
 		try.more = more
+		f.again(v, try)
+		return
+	}
+	if way, ok := strings.CutPrefix(values.Get("_do"), "as:"); ok {
+		if values.Del(asText); way == "text" {
+			values.Set(asText, "1")
+		}
 		f.again(v, try)
 		return
 	}

@@ -109,6 +109,8 @@
 // "_check" a query that takes the same rows and is asked while somebody types:
 // its answer has faults (line, field, says), warnings and diff; "_hints" the id of
 // a <dl> that explains each value of the rows' "type";
+// "_kinds" a Kinds, which gives rows the fields of their "type" in place of a
+// line of "data"; "_text" "1" begins with lines;
 // "_submit" the button's word, "_expect" the version last seen (a change in
 // between answers "changed meanwhile"), "_preview" "no" to leave the preview
 // button out. The form sends itself to /do/NAME; if it does not go through,

@@ -34,6 +34,7 @@ type Form struct {
 	Cancel    string
 	Check     string // query that is asked while somebody types
 	Hints     string // id of a list that explains each type of a row
+	Shapes    []shape
 }
 
 // Rows reports whether the form has a button of its own before the main one:
@@ -78,6 +79,12 @@ type Field struct {
 	Member  bool   // of a row: one of many alike, so it says less
 	Either  bool   // one of several is enough: "optional" would be wrong
 	From    string // parameter of the URL's fragment it is filled from
+
+	Parts       []Field // instead of one line of data
+	Kind        string  // type whose parts they are
+	Says        string  // about that type
+	Placeholder string
+	Switch      string // of rows: the way between parts and lines
 }
 
 // Control is the kind of input the template makes.
@@ -85,6 +92,8 @@ func (f Field) Control() string {
 	switch {
 	case f.Form == "hidden", f.Form == "passkey":
 		return f.Form
+	case f.Parts != nil:
+		return "parts"
 	case f.Form == "code":
 		return "text"
 	case f.Type == "secret", f.Form == "password":
@@ -156,7 +165,7 @@ func (s *Sheet) Form(op string, pairs ...any) (template.HTML, error) {
 		return "", nil
 	}
 	set, fixed, steer := sorted(pairs)
-	f := s.form(o, set, fixed, steer)
+	f := s.form(o, set, fixed, steer, kindsIn(pairs))
 	return s.face.part("form", f)
 }
 
@@ -177,6 +186,16 @@ func sorted(pairs []any) (set, fixed, steer url.Values) {
 	return set, fixed, steer
 }
 
+// kindsIn finds what "_kinds" was given.
+func kindsIn(pairs []any) Kinds {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if k, ok := pairs[i+1].(Kinds); ok && pairs[i] == "_kinds" {
+			return k
+		}
+	}
+	return nil
+}
+
 func put(to url.Values, name string, value any) {
 	if list, ok := value.([]string); ok {
 		to[name] = list
@@ -193,12 +212,15 @@ func put(to url.Values, name string, value any) {
 func putRows(to url.Values, name string, rows reflect.Value) {
 	for i := range rows.Len() {
 		for f := range rows.Type().Elem().Fields() {
+			if !f.IsExported() || f.Type.Kind() == reflect.Slice {
+				continue // no page fills in a list within a row
+			}
 			to.Set(fmt.Sprintf("%s.%d.%s", name, i, jsonName(f)), plain(rows.Index(i).FieldByIndex(f.Index).Interface()))
 		}
 	}
 }
 
-func (s *Sheet) form(o *act.Op, set, fixed, steer url.Values) Form {
+func (s *Sheet) form(o *act.Op, set, fixed, steer url.Values, kinds Kinds) Form {
 	f := Form{Op: o, ID: "f-" + strings.ReplaceAll(o.Name, ".", "-"), Here: s.Here(), Next: steer.Get("_next"),
 		Submit: or(steer.Get("_submit"), verb(o.Name)), Preview: steer.Get("_preview") != "no" && !s.face.entry(o), Key: core.NewID("web"),
 		Check: steer.Get("_check"), Hints: steer.Get("_hints")}
@@ -206,6 +228,9 @@ func (s *Sheet) form(o *act.Op, set, fixed, steer url.Values) Form {
 		f.Key = "" // keys are kept per actor, and a stranger is nobody
 	}
 	try := s.mine(o, fixed)
+	if text := steer.Get(asText); text != "" {
+		set.Set(asText, text)
+	}
 	if try != nil {
 		set = try.values
 		f.Plan, f.Confirm = try.plan, try.confirm
@@ -228,6 +253,7 @@ func (s *Sheet) form(o *act.Op, set, fixed, steer url.Values) Form {
 	if expect := steer.Get("_expect"); expect != "" && expect != "0" {
 		f.Hidden = append(f.Hidden, Pair{"_expect", expect})
 	}
+	f.byKind(kinds, set)
 	if try != nil {
 		f.blame(try.err)
 	}
@@ -289,6 +315,9 @@ func (s *Sheet) members(p act.Param, at, form string, set url.Values, try *attem
 	for i := range rows + spare {
 		var row []Field
 		for _, q := range p.Fields {
+			if isParts(q) {
+				continue // they stand where the data does
+			}
 			f := s.field(q, fmt.Sprintf("%s.%d.%s", at, i, q.Name), form, set, try)
 			f.Required, f.Member = false, true // a row that is left empty is not sent
 			row = append(row, f)
@@ -318,6 +347,13 @@ func place(fields []Field, fault core.Fault) bool {
 	for i := range fields {
 		f := &fields[i]
 		switch {
+		case f.Parts != nil:
+			if f.At == fault.Field {
+				fault.Field = f.Parts[0].At
+			}
+			if place(f.Parts, fault) {
+				return true
+			}
 		case f.At == fault.Field, f.Type == "list" && strings.HasPrefix(fault.Field, f.At+"."):
 			if f.Fault == "" {
 				f.Fault = said(f.Param, fault)

@@ -167,6 +167,12 @@ func typed(p act.Param, name string, values url.Values, uploads map[string]strin
 			return handle
 		}
 	case "list":
+		if isParts(p) {
+			if parts := partsOf(values, name); parts != nil {
+				return parts
+			}
+			return nil
+		}
 		if list := listed(values[name]); list != nil {
 			return list
 		}

@@ -43,14 +43,13 @@ func (z *Zones) check() act.Declaration {
 			if err != nil && core.CodeOf(err) != core.Invalid {
 				return Checked{}, err
 			}
-			return Checked{Faults: byLine(err, len(in.Changes)), Warnings: sentences(warnings), Diff: worthTelling(changes)}, nil
+			return Checked{Faults: byLine(err), Warnings: sentences(warnings), Diff: worthTelling(changes)}, nil
 		},
 	}
 }
 
-// byLine says which line each fault is about. The only line of a change set has
-// no number in its faults.
-func byLine(err error, lines int) []LineFault {
+// byLine says which line each fault is about.
+func byLine(err error) []LineFault {
 	if err == nil {
 		return nil
 	}
@@ -60,20 +59,17 @@ func byLine(err error, lines int) []LineFault {
 	}
 	var out []LineFault
 	for _, f := range e.Faults {
-		out = append(out, lineOf(f, lines))
+		out = append(out, lineOf(f))
 	}
 	return out
 }
 
-func lineOf(f core.Fault, lines int) LineFault {
+func lineOf(f core.Fault) LineFault {
 	if rest, ok := strings.CutPrefix(f.Field, "changes."); ok {
 		number, field, _ := strings.Cut(rest, ".")
 		if n, err := strconv.Atoi(number); err == nil {
 			return LineFault{Line: n, Field: field, Says: f.Accepted}
 		}
-	}
-	if lines == 1 && slices.Contains([]string{"name", "type", "ttl", "data"}, f.Field) {
-		return LineFault{Line: 0, Field: f.Field, Says: f.Accepted}
 	}
 	return LineFault{Line: -1, Says: f.String()}
 }
@@ -84,33 +80,16 @@ func worthTelling(changes []rr.Change) []string {
 }
 
 // quoted is the data of a TXT record as a file has it. People paste text such as
-// v=spf1 mx -all or a DKIM key of 400 letters without quotes: it is one text,
-// in pieces of at most 255 octets (RFC 1035 3.3.14), which readers join (RFC
-// 7208 3.3, RFC 6376 3.6.2.2).
+// v=spf1 mx -all or a DKIM key of 400 letters without quotes: it is one text.
 func quoted(typ, data string) string {
 	if typ != "TXT" && typ != "SPF" || data == "" || strings.HasPrefix(data, `\#`) {
 		return data
 	}
-	if strings.HasPrefix(data, `"`) {
-		whole, one := strings.CutSuffix(data[1:], `"`)
-		if len(whole) <= 255 || !one || strings.ContainsAny(whole, `"\`) {
-			return data
-		}
-		data = whole
-	} else if strings.ContainsAny(data, `"`) {
+	if whole, one := strings.CutSuffix(strings.TrimPrefix(data, `"`), `"`); one && data[0] == '"' && len(whole) > 255 && !strings.ContainsAny(whole, `"\`) {
+		return rr.Text(whole)
+	}
+	if strings.Contains(data, `"`) {
 		return data
-	} else {
-		data = strings.ReplaceAll(data, `\`, `\\`)
 	}
-	var out []string
-	const most = 255
-	for len(data) > most {
-		at := most
-		if trail := data[:at]; (len(trail)-len(strings.TrimRight(trail, `\`)))%2 == 1 {
-			at-- // a backslash stays with what it escapes
-		}
-		out = append(out, `"`+data[:at]+`"`)
-		data = data[at:]
-	}
-	return strings.Join(append(out, `"`+data+`"`), " ")
+	return rr.Text(data)
 }

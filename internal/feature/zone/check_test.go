@@ -35,6 +35,26 @@ func TestACheckNamesTheLineOfEachFault(t *testing.T) {
 	if len(good.Faults) != 0 || !slices.Equal(good.Diff, []string{"+ fresh.kranewitt.example. 300 IN A 192.0.2.7"}) {
 		t.Errorf("a good line: %+v", good)
 	}
+	part := func(name, typ string, parts ...string) fields {
+		return fields{"action": "add", "name": name, "type": typ, "parts": parts}
+	}
+	for _, c := range []struct {
+		line fields
+		at   string
+	}{
+		{part("x", "MX", "10", ""), "parts.1"}, {part("x", "CAA", "0", "issues", "ca.example"), "parts.1"}, {part("x", "A", "192.0.2.300"), "parts.0"},
+		{part("x", "TLSA", "3", "1", "1", "digest"), "parts.3"}, {part("x", "TYPE65400", "1"), "data"}, {part("x", "MX", "10", "mail.example.net."), ""},
+		{part("x", "CNAME", "www.kranewitt.example"), "parts.0"}, {part("x", "HTTPS", "1", ".", "port=x"), "parts.2"},
+	} {
+		out := ask(c.line)
+		if c.at == "" && len(out.Faults) != 0 || c.at != "" && (len(out.Faults) != 1 || out.Faults[0].Line != 0 || out.Faults[0].Field != c.at) {
+			t.Errorf("%v: %+v, want one of %q", c.line, out.Faults, c.at)
+		}
+	}
+	text := ask(part("x", "TXT", `say "no"`))
+	if len(text.Faults) != 0 || !slices.Equal(text.Diff, []string{`+ x.kranewitt.example. 3600 IN TXT "say \"no\""`}) {
+		t.Errorf("free text: %+v", text)
+	}
 	if none := ask(); none.Faults != nil || none.Diff != nil {
 		t.Errorf("nothing at all: %+v", none)
 	}
@@ -53,7 +73,8 @@ func TestTextNeedsNoQuotesAndIsCutIntoPieces(t *testing.T) {
 		{`C:\new`, `"C:\\new"`},
 		{long, `"` + long[:255] + `" "` + long[255:] + `"`},
 		{`"` + long + `"`, `"` + long[:255] + `" "` + long[255:] + `"`},
-		{strings.Repeat("A", 254) + `\B`, `"` + strings.Repeat("A", 254) + `" "\\B"`},
+		{strings.Repeat("A", 254) + `\B`, `"` + strings.Repeat("A", 254) + `\\" "B"`},
+		{"grün", `"gr\195\188n"`},
 	} {
 		must[zone.Changed](w, customer, "zone.edit", fields{"zone": z.ID, "changes": []fields{line("set", "t", "TXT", "", c.data)}})
 		s, _ := must[zone.Shown](w, customer, "zone.show", fields{"zone": z.ID, "search": "t.kranewitt", "type": "TXT"})

@@ -20,6 +20,11 @@ type Edit struct {
 	Type   string `json:"type" doc:"record type such as A, AAAA, MX, TXT" rule:"required,max=16"`
 	TTL    string `json:"ttl" doc:"seconds, or such as 1h30m; empty keeps the RRset's, or takes the SOA record's" rule:"max=16"`
 	Data   string `json:"data" doc:"the record's data as in a zone file, such as 10 mail" rule:"max=262144"`
+
+	// Parts are for who does not know how data is written.
+	Parts []string `json:"parts" doc:"the data part by part, instead of data: 10 and mail of an MX record; free text needs no quotes" rule:"blank,max=16" form:"parts"`
+
+	alone bool // of an input whose own fields these are
 }
 
 // edit is a line that was read.
@@ -36,7 +41,7 @@ func parse(lines []Edit, zone rr.Name, faults *core.Faults) []edit {
 	out := make([]edit, 0, len(lines))
 	for i, l := range lines {
 		e := edit{Edit: l}
-		if len(lines) > 1 {
+		if len(lines) > 1 || !l.alone {
 			e.field = fmt.Sprintf("changes.%d.", i)
 		}
 		before := len(*faults)
@@ -102,18 +107,41 @@ func (e *edit) readData(zone rr.Name, faults *core.Faults) {
 		faults.Add(e.field+"type", e.Type, "a record type that people write: signing makes this one")
 		return
 	}
-	data := strings.TrimSpace(e.Data)
-	if data == "" && e.Action == "remove" {
+	data, at, ok := e.written(zone, faults)
+	if !ok || data == "" && e.Action == "remove" {
 		return
 	}
-	canonical, err := rr.ParseData(e.key.Type, quoted(e.key.Type, data), zone)
+	canonical, err := rr.ParseData(e.key.Type, data, zone)
 	switch {
 	case err != nil:
-		e.fault(faults, "data", e.Data, err)
+		e.fault(faults, at, data, err)
 	case doubled(data, canonical, zone):
-		faults.Add(e.field+"data", e.Data, fmt.Sprintf("a full name ends with a dot: %s. is meant, not %s", shown(zone), zone+zone))
+		faults.Add(e.field+at, data, fmt.Sprintf("a full name ends with a dot: %s. is meant, not %s", shown(zone), zone+zone))
 	}
 	e.data = canonical
+}
+
+// written is the data as a line, and the field that a fault of it is about. Of
+// parts that are right one by one and wrong together, it is the last.
+func (e *edit) written(zone rr.Name, faults *core.Faults) (data, at string, ok bool) {
+	data = strings.TrimSpace(e.Data)
+	if !slices.ContainsFunc(e.Parts, func(p string) bool { return p != "" }) {
+		return quoted(e.key.Type, data), "data", true
+	}
+	kind, known := rr.KindOf(e.key.Type)
+	switch {
+	case !known:
+		faults.Add(e.field+"data", "", fmt.Sprintf("one line: the parts of %s are not known", e.key.Type))
+		return "", "", false
+	case data != "":
+		faults.Add(e.field+"data", e.Data, "either data or its parts, not both")
+		return "", "", false
+	}
+	text, wrong := kind.Join(e.Parts, zone)
+	for _, f := range wrong {
+		faults.Add(e.field+f.Field, f.Value, f.Accepted)
+	}
+	return text, fmt.Sprintf("parts.%d", len(kind.Parts)-1), len(wrong) == 0
 }
 
 // signedOnly reports whether only a signer makes records of this type.

@@ -86,7 +86,7 @@ type RecordIn struct {
 }
 
 func (in RecordIn) lines() (string, []Edit) {
-	return in.Zone, []Edit{{Action: "add", Name: in.Name, Type: in.Type, TTL: in.TTL, Data: in.Data}}
+	return in.Zone, []Edit{{Action: "add", Name: in.Name, Type: in.Type, TTL: in.TTL, Data: in.Data, alone: true}}
 }
 
 func (z *Zones) recordAdd() act.Declaration {
@@ -105,7 +105,7 @@ type RemoveIn struct {
 }
 
 func (in RemoveIn) lines() (string, []Edit) {
-	return in.Zone, []Edit{{Action: "remove", Name: in.Name, Type: in.Type, Data: in.Data}}
+	return in.Zone, []Edit{{Action: "remove", Name: in.Name, Type: in.Type, Data: in.Data, alone: true}}
 }
 
 func (z *Zones) recordRemove() act.Declaration {
@@ -127,7 +127,7 @@ type SetIn struct {
 func (in SetIn) lines() (string, []Edit) {
 	out := make([]Edit, len(in.Data))
 	for i, d := range in.Data {
-		out[i] = Edit{Action: "set", Name: in.Name, Type: in.Type, TTL: in.TTL, Data: d}
+		out[i] = Edit{Action: "set", Name: in.Name, Type: in.Type, TTL: in.TTL, Data: d, alone: true}
 	}
 	return in.Zone, out
 }

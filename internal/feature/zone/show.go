@@ -66,6 +66,9 @@ func (s Shown) Lines() []Edit {
 // None is a change set without a line.
 func (s Shown) None() []Edit { return nil }
 
+// Begun is a change set with a line that has only its type.
+func (s Shown) Begun(typ string) []Edit { return []Edit{{Type: typ}} }
+
 // Gone are lines that remove the RRsets.
 func (s Shown) Gone() []Edit {
 	out := make([]Edit, len(s.RRsets))

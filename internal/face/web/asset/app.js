@@ -203,10 +203,36 @@ for (const form of $$('[data-check]')) {
   form.append(names);
   said.classList.remove('later');
   const part = (row, name) => $(`[name$=".${name}"]`, row);
+  const filled = row => $$('[name]', row).filter(i => /\.(data|parts\.\d+)$/.test(i.name));
+  const kind = row => part(row, 'type')?.value.trim().toUpperCase() ?? '';
+  // Ids and names of a row hold its number, the first in each.
+  const renumber = (top, n) => [top, ...$$('*', top)].forEach(el => {
+    for (const a of ['id', 'name', 'for', 'aria-describedby']) {
+      if (el.hasAttribute(a)) el.setAttribute(a, el.getAttribute(a).replace(/\S*-said\s*/, '').replace(/(^|\s)([^\d\s]*)\d+/g, `$1$2${n}`));
+    }
+  });
+  const shapes = Object.fromEntries($$('template[data-kind]', form).map(t => [t.dataset.kind, t]));
+  const into = (row, name) => {
+    const now = $('.parts', row) ?? part(row, 'data').closest('.field');
+    const next = shapes[name].content.firstElementChild.cloneNode(true);
+    const label = i => i.closest('.field').querySelector('label').textContent;
+    const had = Object.fromEntries(filled(now).map(i => [label(i), i.value]));
+    renumber(next, part(row, 'type').name.match(/\d+/)[0]);
+    const only = filled(now).length + filled(next).length === 2 ? filled(now)[0].value : '';
+    filled(next).forEach(i => (i.value = had[label(i)] ?? only));
+    now.replaceWith(next);
+    const owner = part(row, 'name');
+    if (owner) owner.placeholder = shapes[name].dataset.owner;
+  };
+  // A row has the fields of its type. A line that somebody has begun stays one.
+  const shape = (row, done) => {
+    const want = shapes[kind(row)] ? kind(row) : '';
+    if (!shapes[''] || (!want && !done) || want === ($('.parts', row)?.dataset.kind ?? '') || part(row, 'data')?.value.trim()) return;
+    into(row, want);
+  };
   const hint = row => {
-    const type = part(row, 'type');
-    type?.setAttribute('list', names.id);
-    const text = kinds[type?.value.trim().toUpperCase()] ?? '';
+    part(row, 'type')?.setAttribute('list', names.id);
+    const text = shapes[kind(row)]?.dataset.says ?? kinds[kind(row)] ?? '';
     let p = $('.row-hint', row);
     if (!p && text) row.append(p = make('p', { className: 'hint row-hint' }));
     if (p) p.textContent = text;
@@ -226,11 +252,10 @@ for (const form of $$('[data-check]')) {
   let turn = 0, timer = 0;
   const look = async () => {
     const mine = ++turn;
-    const rows = $$('.member', form).filter(r => part(r, 'type').value.trim() && (part(r, 'data').value.trim() || part(r, 'action').value === 'remove'));
+    const rows = $$('.member', form).filter(r => kind(r) && (filled(r).some(i => i.value.trim()) || part(r, 'action').value === 'remove'));
     const fields = { zone: form.elements.zone.value };
-    rows.forEach((r, i) => ['action', 'name', 'type', 'ttl', 'data'].forEach(n => {
-      const value = part(r, n).value;
-      if (value) fields[`changes.${i}.${n}`] = value;
+    rows.forEach((r, n) => $$('[name]', r).forEach(i => {
+      if (i.value) fields[i.name.replace(/\d+/, n)] = i.value;
     }));
     let a;
     try { a = await query(form.dataset.check, fields); } catch (e) { a = { faults: [{ line: -1, says: e.message }] }; }
@@ -238,7 +263,7 @@ for (const form of $$('[data-check]')) {
     $$('.member input, .member select, .member textarea', form).forEach(i => blame(i, ''));
     const whole = [];
     for (const f of a.faults ?? []) {
-      const input = rows[f.line] && part(rows[f.line], f.field);
+      const input = rows[f.line] && (part(rows[f.line], f.field) ?? (f.field === 'data' && part(rows[f.line], 'parts.0')));
       input ? blame(input, f.says[0].toUpperCase() + f.says.slice(1)) : whole.push(f.says);
     }
     const list = (title, kind, lines) => lines?.length ? [make('div', { className: 'note ' + kind }, make('div', {}, make('strong', {}, title), make('ul', {}, ...lines.map(l => make('li', {}, l)))))] : [];
@@ -252,24 +277,26 @@ for (const form of $$('[data-check]')) {
     if (row !== all[n]) return;
     const next = row.cloneNode(true);
     $$('.row-hint, .fault', next).forEach(el => el.remove());
+    renumber(next, n + 1);
     for (const el of $$('*', next)) {
-      for (const a of ['id', 'name', 'for', 'aria-describedby']) {
-        if (el.hasAttribute(a)) el.setAttribute(a, el.getAttribute(a).replace(/\S*-said\s*/, '').replace(/([.-])\d+([.-])/g, `$1${n + 1}$2`));
-      }
       if ('value' in el && el.tagName !== 'OPTION') el.value = '';
       el.removeAttribute('aria-invalid');
       el.removeAttribute('autofocus');
     }
+    if ($('.parts', next)) into(next, '');
     row.after(next);
   };
-  form.addEventListener('input', e => {
+  const typed = e => {
     const row = e.target.closest('.member');
     if (!row) return;
     grow(row);
+    shape(row, e.type === 'change' && e.target === part(row, 'type'));
     hint(row);
     clearTimeout(timer);
     timer = setTimeout(look, 300);
-  });
+  };
+  form.addEventListener('input', typed);
+  form.addEventListener('change', typed);
   $$('.member', form).forEach(hint);
   if ($$('.member', form).length > 1) look();
 }
