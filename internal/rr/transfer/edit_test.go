@@ -16,11 +16,12 @@ import (
 	"hostward/internal/core/coretest"
 	"hostward/internal/rr"
 	"hostward/internal/rr/transfer"
+	"hostward/internal/rr/transfer/transfertest"
 )
 
 // runTool feeds a script to nsupdate or knsupdate and returns what it says.
 func runTool(t testing.TB, tool string, port int, k transfer.Key, script string) (string, error) {
-	cmd := exec.Command(program(t, tool), "-y", k.Text(transfer.FormDig).Reveal())
+	cmd := exec.Command(transfertest.Program(t, tool), "-y", k.Text(transfer.FormDig).Reveal())
 	cmd.Stdin = strings.NewReader(fmt.Sprintf("server 127.0.0.1 %d\nzone z.example.\n%s\nsend\n", port, script))
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -137,11 +138,10 @@ func rcodeOf(err error) transfer.Rcode {
 // same answer and the same effect here as there.
 func TestUpdatesHaveTheEffectTheyHaveInBIND(t *testing.T) {
 	k := newKey(t, "shared.key.example.", transfer.SHA256)
-	s := setting{Dir: t.TempDir(), Port: coretest.FreePort(t), Key: &k}
-	primaryBIND("")(t, s)
-	begin(t, exec.Command(program(t, "named"), "-g", "-c", s.Dir+"/config"))
-	peer := transfer.Peer{Address: fmt.Sprintf("127.0.0.1:%d", s.Port), Key: &k}
-	until(t, func() string { return "BIND answers" }, func() bool {
+	s := transfertest.Setting{Dir: t.TempDir(), Listen: coretest.Free(t), Zone: "z.example", Key: &k, Sets: sample(t, 1, 300)}
+	transfertest.Primaries()[0].Start(t, s)
+	peer := transfer.Peer{Address: s.Listen.String(), Key: &k}
+	transfertest.Until(t, func() string { return "BIND answers" }, func() bool {
 		_, err := testClient().SOA(testContext(t), peer, origin)
 		return err == nil
 	})
