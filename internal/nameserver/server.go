@@ -47,7 +47,8 @@ type Server struct {
 	sending     shares        // transfers under way
 	updating    shares        // updates that wait for the feeder
 	over        chan struct{} // closed when it is told to end
-	transferred atomic.Uint64 // zones that were sent
+	whole       atomic.Uint64 // zones that were sent
+	differences atomic.Uint64 // of zones, that were sent instead
 	notifier    *notifier
 }
 
@@ -367,7 +368,8 @@ func (s *Server) Counted(context.Context) (Stats, error) { return s.Stats(), nil
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := Stats{Zones: s.zones.Load().n, Rcodes: map[int]uint64{}, Refused: s.refused.Load(), Open: int64(len(s.open))}
+	out := Stats{Zones: s.zones.Load().n, Rcodes: map[int]uint64{}, Refused: s.refused.Load(), Open: int64(len(s.open)),
+		Whole: s.whole.Load(), Differences: s.differences.Load()}
 	for _, c := range s.counters {
 		c.addTo(&out)
 	}

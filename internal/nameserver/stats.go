@@ -26,6 +26,9 @@ type Stats struct {
 	Refused   uint64         `json:"refused"` // TCP connections over a limit
 	Open      int64          `json:"open"`    // TCP connections now
 
+	Whole       uint64 `json:"whole"`       // zones that were sent to secondaries (AXFR, or IXFR where the history is too short)
+	Differences uint64 `json:"differences"` // that were sent instead (IXFR)
+
 	// ExpiredZones are zones with a signature that has expired. They are
 	// served: whether to believe them is a validator's to say.
 	ExpiredZones int `json:"expired_zones"`

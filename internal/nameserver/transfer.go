@@ -214,8 +214,13 @@ func (c courier) stream(conn net.Conn, msg []byte) error {
 		return c.one(conn, c.refused(req, &transfer.Fault{Rcode: transfer.ServFail, EDE: transfer.NotReady, Why: "too many transfers are under way; ask again in a moment"}))
 	}
 	defer c.sending.giveBack(who)
-	_, err = transfer.Out{Clock: time.Now, Condense: 100_000, Idle: c.cfg.Idle}.Stream(conn, req, z)
-	c.transferred.Add(1)
+	sent, err := transfer.Out{Clock: time.Now, Condense: 100_000, Idle: c.cfg.Idle}.Stream(conn, req, z)
+	switch {
+	case err == nil && sent.Kind == transfer.Whole:
+		c.whole.Add(1)
+	case err == nil && sent.Kind == transfer.Difference:
+		c.differences.Add(1)
+	}
 	return err
 }
 
