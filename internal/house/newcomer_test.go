@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -65,6 +66,7 @@ type machine struct {
 	bin, data string
 	dns       string
 	extra     []string // flags of serve
+	within    []string // words before the command of a server
 	server    *process
 }
 
@@ -95,7 +97,8 @@ func newMachine(t *testing.T, extra ...string) *machine {
 
 func (m *machine) spawn(args ...string) *process {
 	m.Helper()
-	p := &process{cmd: exec.Command(m.bin, args...), said: &text{}, ended: make(chan struct{})}
+	argv := slices.Concat(m.within, []string{m.bin}, args)
+	p := &process{cmd: exec.Command(argv[0], argv[1:]...), said: &text{}, ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.said, p.said
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {

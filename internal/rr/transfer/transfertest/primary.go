@@ -14,10 +14,10 @@ import (
 // Primaries are all four, as primaries of ours. They need a key.
 func Primaries() []Server {
 	return []Server{
-		{Name: "BIND", Differences: true, Differed: "IXFR started", prepare: primaryBIND(""), command: named, change: update("nsupdate")},
-		{Name: "BIND signing", Differences: true, Signs: true, Differed: "IXFR started", prepare: primaryBIND("dnssec-policy default; inline-signing yes;"), command: named, change: update("nsupdate")},
-		{Name: "Knot", Differences: true, Differed: "IXFR, outgoing", prepare: primaryKnot(""), command: knotd, change: update("knsupdate")},
-		{Name: "Knot signing", Differences: true, Signs: true, Differed: "IXFR, outgoing", prepare: primaryKnot("    dnssec-signing: on\n"), command: knotd, change: update("knsupdate")},
+		{Name: "BIND", Differences: true, prepare: primaryBIND(""), command: named, change: update("nsupdate")},
+		{Name: "BIND signing", Differences: true, Signs: true, prepare: primaryBIND("dnssec-policy default; inline-signing yes;"), command: named, change: update("nsupdate")},
+		{Name: "Knot", Differences: true, prepare: primaryKnot(""), command: knotd, change: update("knsupdate")},
+		{Name: "Knot signing", Differences: true, Signs: true, prepare: primaryKnot("    dnssec-signing: on\n"), command: knotd, change: update("knsupdate")},
 		{Name: "NSD", Differences: true, prepare: primaryNSD, command: nsd, change: replaceFile},
 		{Name: "PowerDNS", prepare: primaryPowerDNS, command: pdns, change: replaceRRset},
 	}

@@ -124,6 +124,7 @@ zone "%[8]s" { type secondary; file "zone"; masterfile-format text; primaries po
 func basePowerDNS(t testing.TB, s Setting, more string) {
 	put(t, s.Dir+"/pdns.conf", `launch=gsqlite3
 gsqlite3-database=%[1]s/db
+gsqlite3-dnssec=yes
 local-address=%[2]s
 local-port=%[3]d
 socket-dir=%[1]s

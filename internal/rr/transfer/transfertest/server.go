@@ -27,8 +27,6 @@ type Server struct {
 	Name        string
 	Differences bool // it asks for differences, or gives them
 	Signs       bool // it signs the zone by itself
-	// Differed is what it prints when it has given a difference; "": nothing.
-	Differed string
 
 	prepare func(t testing.TB, s Setting)
 	command []string // after which the folder comes
