@@ -45,7 +45,7 @@ type other struct {
 
 func newAbroad(t *testing.T, servers []transfertest.Server, zone func(transfertest.Server) string) *abroad {
 	t.Helper()
-	for _, name := range []string{"knotd", "nsd", "named", "pdns_server", "pdnsutil", "sqlite3", "dig"} {
+	for _, name := range []string{"knotd", "nsd", "named", "nsupdate", "knsupdate", "pdns_server", "pdnsutil", "sqlite3", "dig"} {
 		transfertest.Program(t, name)
 	}
 	a := &abroad{machine: newMachine(t), here: transfertest.NewPlace(t)}
@@ -134,6 +134,7 @@ func (a *abroad) counted() nameserver.Stats {
 // TestSecondariesOfEveryMakeFollow has all four as secondaries of one zone that is
 // signed here: they take it, follow, are cut off, and come back by themselves.
 func TestSecondariesOfEveryMakeFollow(t *testing.T) {
+	t.Parallel()
 	a := newAbroad(t, transfertest.Secondaries(), func(transfertest.Server) string { return "followed.example" })
 	whole := func(o *other) []string { return a.asked(o.place, o.wire.Far, o.Zone, "AXFR") }
 	same := func() {
@@ -214,7 +215,7 @@ func zoneOf(t *testing.T, name string, hosts int) string {
 
 func textOf(name string, serial uint32, hosts int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "$ORIGIN %s.\n$TTL 300\n@ SOA ns1 hostmaster %d 3600 600 1209600 300\n@ NS ns1\nns1 A 192.0.2.1\n", name, serial)
+	fmt.Fprintf(&b, "$ORIGIN %s.\n$TTL 300\n@ SOA ns1 hostmaster %d 3600 1 1209600 300\n@ NS ns1\nns1 A 192.0.2.1\n", name, serial)
 	for i := range hosts {
 		fmt.Fprintf(&b, "h%d A 192.0.2.%d\nh%d TXT \"host %d\"\n", i, i%250+1, i, i)
 	}
@@ -228,4 +229,89 @@ func setsOf(t *testing.T, name string, serial uint32, hosts int) []rr.RRset {
 		t.Fatal(err)
 	}
 	return z.Sets
+}
+
+// TestPrimariesOfEveryMakeAreFollowed has all four as primaries of zones here: they
+// are followed, refused where their key is another, cut off, and followed again.
+func TestPrimariesOfEveryMakeAreFollowed(t *testing.T) {
+	t.Parallel()
+	servers := slices.DeleteFunc(transfertest.Primaries(), func(v transfertest.Server) bool { return v.Signs })
+	a := newAbroad(t, servers, func(v transfertest.Server) string { return strings.ToLower(v.Name) + ".example" })
+	at := func(o *other) string { return o.Listen.Addr().String() }
+	said := func(o *other, words ...string) func() bool {
+		return func() bool {
+			return slices.ContainsFunc(strings.Split(a.server.said.String(), "\n"), func(line string) bool {
+				return strings.Contains(line, o.Zone) && !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(line, w) })
+			})
+		}
+	}
+	soon := func(what string, ok func(o *other) func() bool, do func(o *other)) {
+		t.Helper()
+		var waits []func() bool
+		a.each(func(o *other) { waits = append(waits, ok(o)) })
+		a.each(do)
+		for i, o := range a.others {
+			a.until(what+": "+o.Name, waits[i])
+		}
+	}
+	served := func(name string) func(o *other) func() bool {
+		return func(o *other) func() bool { return func() bool { return a.served(o.Zone, name, "A") } }
+	}
+	// restart runs the servers anew, with a key and a version of the zone.
+	restart := func(o *other, key *transfer.Key, serial uint32, hosts int) {
+		if o.running != nil {
+			o.running.Stop()
+		}
+		o.Dir, o.Key, o.Sets = t.TempDir(), key, setsOf(t, o.Zone, serial, hosts)
+		o.running = o.Start(t, o.Setting)
+	}
+	a.each(func(o *other) { restart(o, &a.key, 1, 60) })
+	a.each(func(o *other) {
+		a.until(o.Name+" gives its zone", func() bool {
+			_, code := a.tries("zone", "fetch", o.Zone, at(o), "--key", "transfer.example", "--follow")
+			return code == 0
+		})
+	})
+	soon("it is served", served("h59"), func(*other) {})
+
+	soon("a change is told and fetched", func(o *other) func() bool {
+		by := transfer.Whole
+		if o.Differences {
+			by = transfer.Difference
+		}
+		return said(o, "brought up to date", "by="+string(by))
+	}, func(o *other) { o.Change(t, &o.Setting, o.running, "new", "h7") })
+	same := func(o *other) {
+		a.same(o, func() []string {
+			return a.asked(o.place, o.wire.Far, "-y", a.key.Text(transfer.FormDig).Reveal(), o.Zone, "AXFR")
+		})
+	}
+	a.each(same)
+
+	wrong := tsig("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+	a.each(func(o *other) { restart(o, &wrong, 50, 70) })
+	a.each(func(o *other) {
+		a.until(o.Name+" refuses another secret, and it is said", func() bool {
+			out, code := a.tries("zone", "fetch", "other.example", at(o), "--key", "transfer.example")
+			return code != 0 && strings.Contains(out, "BADSIG")
+		})
+	})
+	a.stop()
+	a.serve() // asks at once, and not when it is time to
+	a.each(func(o *other) { a.until(o.Name+" refuses, and it is in the log", said(o, "BADSIG")) })
+	a.each(func(o *other) {
+		if !a.served(o.Zone, "new", "A") || a.served(o.Zone, "h69", "A") {
+			t.Errorf("%s: what was there before is not served", o.Name)
+		}
+	})
+
+	a.each(func(o *other) {
+		o.wire.Cut(t)
+		restart(o, &a.key, 100, 80)
+	})
+	a.stop()
+	a.serve()
+	a.each(func(o *other) { a.until(o.Name+" is not reached", said(o, "could not be brought up to date")) })
+	soon("cut off and back", served("h79"), func(o *other) { o.wire.Mend(t) })
+	a.each(same)
 }

@@ -411,6 +411,7 @@ func (s *secondaries) fetch(ctx context.Context, peer transfer.Peer, f *followed
 		}
 	}
 	soa, _ := rr.ParseSOA(got.SOA.Data)
+	s.house.Log.Info("a zone was brought up to date from its primary", "zone", f.Name, "primary", peer.Address, "serial", soa.Serial, "by", got.Kind)
 	return func(state transfer.Secondary) transfer.Secondary {
 		return state.Fetched(s.house.Clock(), transfer.Timing{}, soa, jitter())
 	}, nil
