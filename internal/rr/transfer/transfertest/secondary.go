@@ -11,13 +11,14 @@ import (
 	"hostward/internal/rr/transfer"
 )
 
-// Secondaries are all four, as secondaries of ours.
+// Secondaries are all four, as secondaries of ours. NSD reads catalogs from 4.9 on;
+// Debian 12 has 4.6.
 func Secondaries() []Server {
 	return []Server{
-		{Name: "Knot", Differences: true, prepare: secondaryKnot, command: knotd},
+		{Name: "Knot", Differences: true, Catalogs: true, prepare: secondaryKnot, command: knotd},
 		{Name: "NSD", Differences: true, prepare: secondaryNSD, command: nsd},
-		{Name: "BIND", Differences: true, prepare: secondaryBIND, command: named},
-		{Name: "PowerDNS", prepare: secondaryPowerDNS, command: pdns},
+		{Name: "BIND", Differences: true, Catalogs: true, prepare: secondaryBIND, command: named},
+		{Name: "PowerDNS", Catalogs: true, prepare: secondaryPowerDNS, command: pdns},
 	}
 }
 
@@ -47,6 +48,10 @@ func secondaryKnot(t testing.TB, s Setting) {
 	if s.Key != nil {
 		key, use = s.Key.Text(transfer.FormKnot).Reveal(), "\n    key: "+s.keyName()
 	}
+	catalog := ""
+	if s.Catalog {
+		catalog = "    catalog-role: interpret\n    catalog-template: default\n"
+	}
 	put(t, s.Dir+"/config", headKnot+`%[4]sremote:
   - id: ours
     address: %[5]s@%[6]d%[7]s
@@ -61,11 +66,11 @@ template:
   - id: default
     storage: "%[1]s"
     zonefile-sync: -1
-zone:
-  - domain: %[8]s
     master: ours
     acl: [notify, all]
-`, s.Dir, s.Listen.Addr(), s.Listen.Port(), key, s.Ours.Addr(), s.Ours.Port(), use, s.Zone)
+zone:
+  - domain: %[8]s
+%[9]s`, s.Dir, s.Listen.Addr(), s.Listen.Port(), key, s.Ours.Addr(), s.Ours.Port(), use, s.Zone, catalog)
 }
 
 const headNSD = `server:
@@ -113,11 +118,15 @@ func secondaryBIND(t testing.TB, s Setting) {
 		use = `key "` + s.keyName() + `"`
 		key, notify = s.Key.Text(transfer.FormBIND).Reveal(), use+";"
 	}
-	put(t, s.Dir+"/config", headBIND+`  notify no; allow-transfer { %[2]s; }; min-retry-time 1; max-retry-time 1;
+	catalog := ""
+	if s.Catalog {
+		catalog = fmt.Sprintf("allow-new-zones yes; catalog-zones { zone %q default-primaries port %d { %s %s; } in-memory yes min-update-interval 1; };", s.Zone, s.Ours.Port(), s.Ours.Addr(), use)
+	}
+	put(t, s.Dir+"/config", headBIND+`  notify no; allow-transfer { %[2]s; }; min-retry-time 1; max-retry-time 1; %[10]s
 };
 controls { };
 zone "%[8]s" { type secondary; file "zone"; masterfile-format text; primaries port %[6]d { %[5]s %[7]s; }; allow-notify { %[9]s }; };
-`, s.Dir, s.Listen.Addr(), s.Listen.Port(), key, s.Ours.Addr(), s.Ours.Port(), use, s.Zone, notify)
+`, s.Dir, s.Listen.Addr(), s.Listen.Port(), key, s.Ours.Addr(), s.Ours.Port(), use, s.Zone, notify, catalog)
 }
 
 // basePowerDNS is the server with an empty database.
@@ -153,6 +162,9 @@ loglevel=5
 func secondaryPowerDNS(t testing.TB, s Setting) {
 	basePowerDNS(t, s, fmt.Sprintf("secondary=yes\nallow-notify-from=%s\nallow-unsigned-notify=yes\nallow-unsigned-autoprimary=no\nallow-axfr-ips=%s\n", s.Ours.Addr(), s.Listen.Addr()))
 	s.util(t, "create-slave-zone", s.Zone, s.Ours.String())
+	if s.Catalog {
+		s.util(t, "set-kind", s.Zone, "consumer")
+	}
 	if s.Key != nil {
 		s.util(t, "activate-tsig-key", s.Zone, s.keyName(), "secondary")
 	}

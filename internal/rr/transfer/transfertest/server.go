@@ -20,6 +20,8 @@ type Setting struct {
 	Key    *transfer.Key  // of both; nil for a secondary: none is needed
 	Sets   []rr.RRset     // what it serves as primary
 	Within []string       // what its programs are run with, as in Place.Within
+	// Catalog says that the zone is a catalog (RFC 9432), and its members are followed.
+	Catalog bool
 }
 
 // Server is a program of others in one role.
@@ -27,6 +29,7 @@ type Server struct {
 	Name        string
 	Differences bool // it asks for differences, or gives them
 	Signs       bool // it signs the zone by itself
+	Catalogs    bool // it reads catalogs
 
 	prepare func(t testing.TB, s Setting)
 	command []string // after which the folder comes
