@@ -6,9 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"hostward/internal/core"
 	"hostward/internal/core/coretest"
 	"hostward/internal/nameserver"
 	"hostward/internal/rr"
+	"hostward/internal/rr/transfer"
 	"hostward/internal/rr/transfer/transfertest"
 )
 
@@ -30,12 +32,17 @@ func TestSecondariesTakeNewZonesFromTheCatalog(t *testing.T) {
 			t.Parallel()
 			s := run(t, nameserver.Config{})
 			to := coretest.Free(t)
-			settings := nameserver.Settings{Catalog: "catalog.test.", Peers: []nameserver.Peer{{Name: v.Name, Takes: true, From: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Told: []netip.AddrPort{to}}}}
+			peer := nameserver.Peer{Name: v.Name, Takes: true, Key: key.Name, Told: []netip.AddrPort{to}}
+			signed := &transfer.Key{Name: key.Name, Algorithm: key.Algorithm, Secret: core.NewSecret(key.Secret)}
+			if v.BareMembers {
+				peer.Key, peer.From, signed = "", []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, nil
+			}
+			settings := nameserver.Settings{Catalog: "catalog.test.", Keys: []nameserver.Key{key}, Peers: []nameserver.Peer{peer}}
 			feedAll(t, s, tiny("one.test.", "z1", 1))
 			if err := s.Configure(t.Context(), settings); err != nil {
 				t.Fatal(err)
 			}
-			v.Start(t, transfertest.Setting{Dir: t.TempDir(), Listen: to, Ours: s.Addrs()[0], Zone: "catalog.test", Catalog: true})
+			v.Start(t, transfertest.Setting{Dir: t.TempDir(), Listen: to, Ours: s.Addrs()[0], Zone: "catalog.test", Catalog: true, Key: signed})
 			serves := func(zone, text string) {
 				t.Helper()
 				var got []string

@@ -18,7 +18,7 @@ func Secondaries() []Server {
 		{Name: "Knot", Differences: true, Catalogs: true, prepare: secondaryKnot, command: knotd},
 		{Name: "NSD", Differences: true, prepare: secondaryNSD, command: nsd},
 		{Name: "BIND", Differences: true, Catalogs: true, prepare: secondaryBIND, command: named},
-		{Name: "PowerDNS", Catalogs: true, prepare: secondaryPowerDNS, command: pdns},
+		{Name: "PowerDNS", Catalogs: true, BareMembers: true, prepare: secondaryPowerDNS, command: pdns},
 	}
 }
 

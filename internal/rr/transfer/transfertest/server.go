@@ -30,6 +30,7 @@ type Server struct {
 	Differences bool // it asks for differences, or gives them
 	Signs       bool // it signs the zone by itself
 	Catalogs    bool // it reads catalogs
+	BareMembers bool // and fetches their members without the key
 
 	prepare func(t testing.TB, s Setting)
 	command []string // after which the folder comes
