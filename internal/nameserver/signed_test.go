@@ -282,3 +282,57 @@ func believed(t *testing.T, s *nameserver.Server, signed signedZone, all []dns.Q
 		t.Errorf("only %d of %d", secure, len(all))
 	}
 }
+
+// tidy is a zone without a fault, whose nameserver is where the test's is.
+const tidy = `$ORIGIN z.test.
+$TTL 300
+@ SOA ns1 hostmaster 7 7200 900 604800 60
+@ NS ns1
+@ MX 10 mail
+ns1 A 127.0.0.1
+mail A 192.0.2.25
+www A 192.0.2.80
+alias CNAME www
+a.b.ent TXT "deep"
+*.wild TXT "covered"
+sub NS ns.sub
+ns.sub A 192.0.2.54
+`
+
+// TestStrictReadersFindNoFault has dnsviz look at what is served as a stranger does,
+// and named-checkzone read the zone as it is exported.
+func TestStrictReadersFindNoFault(t *testing.T) {
+	for way, options := range map[string][]string{"NSEC": nil, "NSEC3": ways()["NSEC3"], "expired": {"-P", "-s", "20200101000000", "-e", "20200201000000"}} {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			signed := sign(t, zone(t, tidy), options...)
+			s := run(t, nameserver.Config{})
+			load(t, s, signed.zone)
+			at := "z.test:ns1.z.test=" + s.Addrs()[0].String()
+			_, ds, _ := strings.Cut(strings.TrimSpace(signed.ds), " DS ")
+			command(t, dir, "dnsviz", "probe", "-A", "-4", "-o", "seen", "-x", strings.Replace(at, ":", "+:", 1), "-N", at, "-D", "z.test:"+ds,
+				"z.test", "x.wild.z.test", "none.z.test")
+			if all := command(t, dir, "dnsviz", "grok", "-l", "info", "-r", "seen"); !strings.Contains(all, `"VALID"`) && way != "expired" {
+				t.Errorf("dnsviz has seen no signature:\n%s", all)
+			}
+			found := strings.TrimSpace(command(t, dir, "dnsviz", "grok", "-l", "warning", "-r", "seen"))
+			if strings.Contains(found, "EXPIRATION_IN_PAST") != (way == "expired") || (found == "") != (way != "expired") {
+				t.Errorf("dnsviz found:\n%s", found)
+			}
+			sets, _, err := s.Sets(t.Context(), "z.test.")
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := os.Create(filepath.Join(dir, "exported"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := rr.WriteZone(f, &rr.Zone{Origin: "z.test.", Sets: sets}); err != nil {
+				t.Fatal(err)
+			}
+			_ = f.Close()
+			command(t, dir, "named-checkzone", "-i", "full", "-k", "fail", "-m", "fail", "-M", "fail", "-n", "fail", "-r", "fail", "-S", "fail", "-W", "warn", "z.test", "exported")
+		})
+	}
+}
