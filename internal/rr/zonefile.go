@@ -402,7 +402,11 @@ func (p *parser) dataFault(code uint16, bad *dataError, typ token, data []token)
 		}
 		off += len(t.written())
 	}
-	p.fault(at.pos, at.written(), accepted(TypeName(code))+" ("+bad.why+")")
+	text := accepted(TypeName(code))
+	if !strings.HasPrefix(bad.why, "bad ") { // the library's name for the field, which stands in the text
+		text += " (" + bad.why + ")"
+	}
+	p.fault(at.pos, at.written(), text)
 }
 
 // reason is an error's sentence.
