@@ -24,6 +24,9 @@ type Job[I any] struct {
 	Serves           []string
 	Sample           I
 	Target           func(ctx context.Context, v *View, in *I) (core.Ref, error)
+	// Look, if there is one, says what Run would do: it answers a preview, on a
+	// snapshot.
+	Look func(ctx context.Context, v *View, in I) (any, error)
 	// Run does the work until it is done or ctx ends, and says in a sentence
 	// how it went.
 	Run func(ctx context.Context, w *Work, in I) (summary string, err error)
@@ -40,6 +43,9 @@ type Jobs interface {
 func (j Job[I]) declare() *Op {
 	op := describe[I, any](j.Name, j.Doc, j.Class, "job", j.Roles, j.Sample, j.Target)
 	op.Proof, op.Confirm, op.Serves = j.Proof, j.Confirm, j.Serves
+	if j.Look != nil {
+		op.look = func(ctx context.Context, v *View, in any) (any, error) { return j.Look(ctx, v, *in.(*I)) }
+	}
 	if j.Run != nil {
 		op.job = func(ctx context.Context, w *Work, in any) (string, error) { return j.Run(ctx, w, *in.(*I)) }
 	}
@@ -84,13 +90,16 @@ func (b *Bus) begin(ctx context.Context, op *Op, c Call, in any) (Result, error)
 		return b.refused(ctx, c, op, nil, errUnconfirmed(op))
 	}
 	var tenant string
+	var seen any
 	err := b.snapshot(ctx, c.Actor, func(v *View) (err error) {
-		_, tenant, err = b.authorize(ctx, v, op, c, in)
+		if _, tenant, err = b.authorize(ctx, v, op, c, in); err == nil && c.Preview && op.look != nil {
+			seen, err = op.look(ctx, v, in)
+		}
 		return err
 	})
 	if err != nil || c.Preview {
 		if c.Preview && err == nil {
-			return Result{State: Previewed}, nil
+			return Result{State: Previewed, Output: seen}, nil
 		}
 		return b.refused(ctx, c, op, in, err)
 	}

@@ -131,6 +131,7 @@ type Op struct {
 	run        func(context.Context, *Tx, any) (any, error)
 	stream     func(context.Context, *Flow, any) error
 	job        func(context.Context, *Work, any) (string, error)
+	look       func(context.Context, *View, any) (any, error)
 }
 
 // Sample returns the documented example input.

@@ -1,7 +1,11 @@
 package house_test
 
 import (
+	"archive/zip"
+	"bytes"
+	"encoding/base64"
 	"fmt"
+	"io"
 	"net/url"
 	"strings"
 	"testing"
@@ -72,7 +76,41 @@ func TestTheZoneEditorInChromium(t *testing.T) {
 	b.Click("form[action='/do/zone.restore'] button[value=run]")
 	b.Until(`location.pathname === '` + page + `' && location.search === '' && document.querySelector('main') && !document.querySelector('main').textContent.includes('192.0.2.9')`)
 	b.Visit("edit-deleted", "/zones/deleted")
+	b.As(webtest.Light)
+	b.Open("/zones/import/many")
+	webtest.Eval[string](b, `(() => { const d = new DataTransfer(); d.items.add(new File([Uint8Array.from(atob('`+archive(t)+`'), c => c.charCodeAt(0))], 'zones.zip'));
+		document.querySelector('#f-zone-bulk-import input[type=file]').files = d.files; return ''; })()`)
+	b.Click("#f-zone-bulk-import button.danger")
+	b.Until(`document.querySelector('.plan')?.textContent.includes('line 4')`)
+	b.Check("what many files would do")
+	b.Shot("edit-many-files")
+	b.As(webtest.Phone)
+	b.Shot("edit-many-files-phone")
+	b.As(webtest.Light)
+	b.Click("#f-zone-bulk-import button.sure")
+	b.Until(`location.pathname === '/jobs' && document.querySelector('main')?.textContent.includes('zone.bulk.import')`)
+	b.Until(`(async () => (await (await fetch('/zones?q=orchard')).text()).includes('orchard.example'))()`)
 	for name, at := range map[string]string{"edit-paste": page + "/paste", "edit-template": page + "/template", "edit-bulk": "/zones/bulk?type=A&from=192.0.2.80&to=198.51.100.1"} {
 		b.Visit(name, at)
 	}
+}
+
+// archive is a zip of two zone files in base64; one has a fault.
+func archive(t *testing.T) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for name, more := range map[string]string{"orchard.example.zone": "", "db.meadow.example": "mail A nowhere\n"} {
+		f, err := z.Create(name)
+		if err == nil {
+			_, err = io.WriteString(f, "$TTL 1h\n@ SOA ns1.example.net. h.example.net. 1 4h 1h 2w 15m\n@ NS ns1.example.net.\n"+more)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(b.Bytes())
 }

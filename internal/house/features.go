@@ -183,6 +183,8 @@ func (f *features) holds(ctx context.Context, v *act.View, a act.Actor) error {
 
 func (f *features) live(ctx context.Context, v *act.View, a act.Actor) (bool, error) {
 	switch {
+	case a.Role == act.System: // the server's own note in his name: that he began a job
+		return true, nil
 	case a.Grants == nil && !a.Unattended:
 		return f.login.Holds(ctx, v, a)
 	case a.Grants != nil && !a.Unattended:

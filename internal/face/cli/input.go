@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"archive/tar"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -292,9 +294,14 @@ func (m *member) open(path string, stdin io.Reader) error {
 		return Usage("%v", err)
 	}
 	info, err := f.Stat()
-	if err != nil || info.IsDir() {
+	if err == nil && info.IsDir() {
+		defer f.Close()
+		m.bytes, err = folder(path)
+		return err
+	}
+	if err != nil {
 		f.Close()
-		return Usage("%s: must be a file", path)
+		return Usage("%v", err)
 	}
 	if info.Size() > inline {
 		m.large = f
@@ -304,6 +311,28 @@ func (m *member) open(path string, stdin io.Reader) error {
 	text, err := io.ReadAll(f)
 	m.text(text)
 	return err
+}
+
+// folder packs the files of a folder and those below it, for operations that take
+// an archive. Links are not followed.
+func folder(dir string) ([]byte, error) {
+	var b capped
+	t := tar.NewWriter(&b)
+	err := t.AddFS(os.DirFS(dir))
+	if err = errors.Join(err, t.Close()); err != nil {
+		return nil, Usage("%s: %v", dir, err)
+	}
+	return b.Bytes(), nil
+}
+
+// capped is a buffer for no more than an upload may have.
+type capped struct{ bytes.Buffer }
+
+func (c *capped) Write(p []byte) (int, error) {
+	if c.Len()+len(p) > 128<<20 {
+		return 0, errors.New("holds more than the 128 MB that are accepted")
+	}
+	return c.Buffer.Write(p)
 }
 
 func (m *member) text(text []byte) {

@@ -94,7 +94,13 @@ func (f *Face) preview(v *visit, c act.Call, try *attempt) {
 		return
 	}
 	op, _ := f.Registry.Op(c.Op)
-	try.plan, try.confirm = planOf(r), op.Confirm
+	try.confirm = op.Confirm
+	if try.plan = planOf(r); op.Method != "job" {
+		return
+	}
+	if try.plan = nil; r.Output != nil { // a job that cannot say what it would do says nothing
+		try.plan = &Plan{State: r.State, Table: tableOf(r.Output)}
+	}
 }
 
 func (f *Face) answer(v *visit, p *opPage, set url.Values) error {

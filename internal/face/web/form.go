@@ -139,6 +139,8 @@ type Plan struct {
 	Events any // []ledger.Event: the events with their fields
 	// Warnings are sentences about what works but is probably not meant.
 	Warnings []string
+	// Table is what a job says it would do.
+	Table *Table
 }
 
 // Warner is an output that says what works but is probably not meant. A preview

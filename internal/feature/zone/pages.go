@@ -19,6 +19,7 @@ func (z *Zones) pageList() []act.Page {
 		},
 		{Path: "/zones/new", Title: "New zone", Icon: "zone", Roles: act.Hosted, Template: z.pages, File: "page/new.html"},
 		{Path: "/zones/import", Title: "Import a zone", Icon: "zone", Roles: act.Hosted, Template: z.pages, File: "page/import.html"},
+		{Path: "/zones/import/many", Title: "Import many zones", Icon: "zone", Roles: act.Hosted, Template: z.pages, File: "page/many.html"},
 		{Path: "/zones/fetch", Title: "Take a zone over", Icon: "zone", Roles: act.Hosted, Template: z.pages, File: "page/fetch.html"},
 		{
 			Path: "/zones/deleted", Title: "Deleted zones", Icon: "zone", Roles: act.Readers, Template: z.pages, File: "page/deleted.html",

@@ -97,7 +97,7 @@ func (z *Zones) Feature() act.Feature {
 		Name: "zone",
 		Ops: []act.Declaration{
 			z.create(), z.importFile(), z.fetchFrom(), z.remove(), z.undelete(), z.restore(),
-			z.edit(), z.paste(), z.templateList(), z.templateApply(), z.recordAdd(), z.recordRemove(), z.recordSet(), z.bulkFind(), z.bulkReplace(),
+			z.edit(), z.paste(), z.templateList(), z.templateApply(), z.recordAdd(), z.recordRemove(), z.recordSet(), z.bulkFind(), z.bulkReplace(), z.importMany(),
 			z.list(), z.deleted(), z.check(), z.show(), z.export(), z.history(), z.diff(), z.health(),
 			z.sign(), z.unsign(), z.signing(), z.roll(), z.turn(), z.resign(), z.reseal(), z.signal(), z.setDefault(), z.showDefault(),
 			z.update(), z.unfollow(), z.receive(), z.enlist(), z.delist(),
