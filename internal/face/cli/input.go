@@ -296,6 +296,9 @@ func (m *member) open(path string, stdin io.Reader) error {
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
 		defer f.Close()
+		if m.Form != "file" { // what can be typed is no archive
+			return Usage("%s: must be a file", path)
+		}
 		m.bytes, err = folder(path)
 		return err
 	}
