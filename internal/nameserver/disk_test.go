@@ -198,7 +198,7 @@ func FuzzThawed(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		if img, err := thawed(b); err == nil {
 			for e := range img.names.all() {
-				_ = e.body.parts()
+				_ = e.body.parts(nil)
 			}
 		}
 	})

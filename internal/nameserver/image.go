@@ -47,7 +47,7 @@ func (img *image) next(c ChangeSet) (*image, error) {
 	if img == nil || c.Full {
 		img = &image{apex: string(c.Zone.Wire()), labels: c.Zone.Labels(), object: c.Object}
 	}
-	e := &imageEdit{image: *img, zone: c.Zone}
+	e := &imageEdit{image: *img, zone: c.Zone, apexWire: []byte(img.apex)}
 	e.version = c.Version
 	groups := byName(c.Set)
 	e.putNames, e.putHashes = make([]entry, 0, len(groups)), nil
@@ -103,15 +103,17 @@ func adjacent(sets []rr.RRset) (out [][]rr.RRset, ok bool) {
 type imageEdit struct {
 	image
 	zone      rr.Name
+	apexWire  []byte
 	putNames  []entry
 	putHashes []entry
+	parts     []part // memory of write
 }
 
 // put brings in the sets of one name.
 func (e *imageEdit) put(sets []rr.RRset) error {
 	name := sets[0].Name
 	owner := name.Wire()
-	if !within(owner, []byte(e.apex)) {
+	if !within(owner, e.apexWire) {
 		return core.Errorf(core.Invalid, "%s is not in the zone %s", name, e.zone)
 	}
 	relative := owner[:len(owner)-len(e.apex)]
@@ -161,7 +163,7 @@ func (e *imageEdit) putHash(hash, owner []byte, sets []rr.RRset) error {
 
 // write returns a node after a change of some of its sets.
 func (e *imageEdit) write(old node, owner []byte, sets []rr.RRset, key []byte) (node, error) {
-	w := writer{apex: []byte(e.apex), owner: owner, parts: old.parts()}
+	w := writer{apex: e.apexWire, owner: owner, parts: old.parts(e.parts[:0])}
 	for _, p := range w.parts {
 		e.records -= p.count + p.signed
 	}
@@ -173,6 +175,7 @@ func (e *imageEdit) write(old node, owner []byte, sets []rr.RRset, key []byte) (
 	for _, p := range w.parts {
 		e.records += p.count + p.signed
 	}
+	e.parts = w.parts
 	return nodeOf(w.parts, marksOf(w.parts, key), len(owner)-len(e.apex)), nil
 }
 

@@ -143,10 +143,10 @@ type part struct {
 	text, sigs    []byte
 }
 
-// parts takes a node apart.
-func (n node) parts() (out []part) {
+// parts appends what a node consists of.
+func (n node) parts(out []part) []part {
 	if n == nil {
-		return nil
+		return out
 	}
 	for s := range n.sets() {
 		p := part{typ: s.typ, count: s.count, signed: s.signed, text: s.text, sigs: s.sigs}
@@ -161,7 +161,11 @@ func (n node) parts() (out []part) {
 
 // nodeOf puts parts together; nil if nothing is in them.
 func nodeOf(parts []part, m mark, relative int) node {
-	n := node{byte(m), byte(relative)}
+	size := nodeHead
+	for _, p := range parts {
+		size += setHead + len(p.text) + len(p.sigs)
+	}
+	n := append(make(node, 0, size), byte(m), byte(relative))
 	for _, p := range parts {
 		if p.count+p.signed == 0 {
 			continue

@@ -340,7 +340,7 @@ func (p *plan) publish(zones *atomic.Pointer[table[*slot]]) {
 		}
 		s = &slot{}
 		s.image.Store(img)
-		e.set(key, s)
+		e.set(img.apex, s) // the key in memory that is there already
 	}
 	if e != nil {
 		zones.Store(e.done())

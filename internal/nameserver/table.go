@@ -15,7 +15,7 @@ type table[V any] struct {
 
 // crowded is the most keys a shard holds before the table is cut finer: what
 // one change may have to copy.
-const crowded = 2048
+const crowded = 128
 
 func newTable[V any]() *table[V] {
 	return &table[V]{seed: maphash.MakeSeed(), shards: make([]map[string]V, 1)}

@@ -205,11 +205,11 @@ func (t *tree) reach(entries []entry, at int) int {
 
 // merge returns the nodes of a page with the edits among them.
 func merge(p page, edits []entry) []entry {
-	var out []entry
 	i, n := 0, 0
 	if p != nil {
 		n = p.count()
 	}
+	out := make([]entry, 0, n+len(edits))
 	for _, e := range edits {
 		for ; i < n && bytes.Compare(p.key(i), e.key) < 0; i++ {
 			out = append(out, p.at(i))

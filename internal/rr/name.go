@@ -232,6 +232,10 @@ func (n Name) Wire() []byte {
 // NameFromWire reads an uncompressed name at the start of b and returns how
 // many octets it took.
 func NameFromWire(b []byte) (Name, int, error) {
+	var room [maxName]byte
+	if text, n := writeName(room[:0], b); n > 0 {
+		return Name(text), n, nil
+	}
 	var labels []string
 	for i := 0; i < len(b) && i < maxName; {
 		n := int(b[i])

@@ -52,7 +52,7 @@ type scanner struct {
 }
 
 func newScanner(src string) *scanner {
-	return &scanner{src: src, line: 1, i: len(src) - len(strings.TrimPrefix(src, "\uFEFF"))}
+	return &scanner{src: src, line: 1, i: len(src) - len(strings.TrimPrefix(src, "\uFEFF")), tokens: make([]token, 0, 12)}
 }
 
 // next returns the next entry that has tokens, which are good until the entry
