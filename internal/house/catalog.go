@@ -14,14 +14,19 @@ import (
 	"hostward/internal/rr/transfer"
 )
 
-// untakenAgain is when zones that could not be taken from a catalog are tried again.
-const untakenAgain = 5 * time.Minute
+// When zones that could not be taken from a catalog are tried again: soon, since a
+// primary may list a zone before it has it, and twice as late each time.
+const (
+	untakenSoon = 5 * time.Second
+	untakenMost = 5 * time.Minute
+)
 
 // listed is how far a catalog has been read.
 type listed struct {
 	read    bool
 	serial  uint32
 	again   time.Time // zero: everything is as it lists
+	lag     time.Duration
 	untaken []zone.Untaken
 }
 
@@ -46,7 +51,7 @@ func (s *secondaries) untaken(id string) []zone.Untaken {
 // holds up no other.
 func (s *secondaries) compare(ctx context.Context, f *followed) {
 	s.mu.Lock()
-	serial, before := f.state.SOA.Serial, f.listed.untaken
+	serial, before := f.state.SOA.Serial, f.listed
 	s.mu.Unlock()
 	untaken, err := s.step(ctx, f.Following)
 	if ctx.Err() != nil {
@@ -57,10 +62,14 @@ func (s *secondaries) compare(ctx context.Context, f *followed) {
 		now.untaken = []zone.Untaken{{Zone: shownName(f.Name), Why: core.AsError(err).Sentence()}}
 	}
 	if len(now.untaken) > 0 {
-		now.again = s.house.Clock().Add(untakenAgain)
+		now.lag = untakenSoon
+		if before.serial == serial {
+			now.lag = min(max(2*before.lag, untakenSoon), untakenMost)
+		}
+		now.again = s.house.Clock().Add(now.lag)
 	}
 	for _, u := range now.untaken {
-		if !slices.Contains(before, u) {
+		if !slices.Contains(before.untaken, u) {
 			s.house.Log.Warn("a zone of a catalog could not be taken; it is tried again", "catalog", f.Name, "zone", u.Zone, "error", u.Why)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hostward/internal/act"
+	"hostward/internal/core/coretest"
 	"hostward/internal/house"
 	"hostward/internal/rr"
 	"hostward/internal/rr/sign"
@@ -26,6 +27,7 @@ type hosting struct {
 	*testing.T
 	*house.House
 	dir  string
+	dns  netip.AddrPort
 	zone string
 }
 
@@ -33,7 +35,7 @@ const hosted = "$ORIGIN signed.example.\n$TTL 300\n@ SOA ns1 hostmaster 1 14400 
 	"*.wild TXT \"any\"\na.b.c.empty A 192.0.2.7\nsub NS ns.sub\nns.sub A 192.0.2.9\nold DNAME other.example.\n"
 
 func newHosting(t *testing.T) *hosting {
-	h := &hosting{T: t, dir: t.TempDir()}
+	h := &hosting{T: t, dir: t.TempDir(), dns: coretest.Free(t)}
 	h.open()
 	h.zone = fields(h.must("zone.import", map[string]any{"file": hosted}))["id"].(string)
 	return h
@@ -42,7 +44,7 @@ func newHosting(t *testing.T) *hosting {
 func (h *hosting) open() {
 	h.Helper()
 	var err error
-	h.House, err = house.Open(h.Context(), house.Config{Data: h.dir, DNS: netip.MustParseAddrPort("127.0.0.1:0"), Private: true, SigningEvery: 100 * time.Millisecond})
+	h.House, err = house.Open(h.Context(), house.Config{Data: h.dir, DNS: h.dns, Private: true, SigningEvery: 100 * time.Millisecond})
 	if err != nil {
 		h.Fatal(err)
 	}
