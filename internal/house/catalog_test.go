@@ -184,14 +184,7 @@ func (h *hosting) seen(name string) zone.Shown {
 // TestASecondaryRemembersWhenItsPrimaryWasLastThere stops the primary and starts the
 // panel anew, long after: what it had is expired.
 func TestASecondaryRemembersWhenItsPrimaryWasLastThere(t *testing.T) {
-	h := newHosting(t)
-	made := fields(h.must("tsig.create", map[string]any{"name": "transfer.example"}))
-	primary := newKnot(t, h.DNSHere.Addrs()[0].String(), made["knot"].(string))
-	fetch := map[string]any{"name": "followed.example", "primaries": []string{"127.0.0.1:" + primary.port}, "key": "transfer.example", "follow": true}
-	h.until("the primary gives the zone", func() bool {
-		_, err := h.Bus.Do(t.Context(), act.Call{Op: "zone.fetch", Actor: console, Input: raw(fetch)})
-		return err == nil
-	})
+	h, primary, _ := following(t)
 	h.until("it is served", func() bool { return h.serves("followed.example") })
 	id := h.seen("followed.example").ID
 	primary.stop()

@@ -67,15 +67,22 @@ func (k *knot) reload() {
 	}
 }
 
-func TestAZoneFollowsAPrimaryOfAnotherMake(t *testing.T) {
-	h := newHosting(t)
+// following is a house that follows a zone of Knot's, and the key between the two as dig
+// takes it.
+func following(t *testing.T) (h *hosting, primary *knot, key string) {
+	h = newHosting(t)
 	made := fields(h.must("tsig.create", map[string]any{"name": "transfer.example"}))
-	primary := newKnot(t, h.DNSHere.Addrs()[0].String(), made["knot"].(string))
+	primary = newKnot(t, h.DNSHere.Addrs()[0].String(), made["knot"].(string))
 	fetch := map[string]any{"name": "followed.example", "primaries": []string{"127.0.0.1:" + primary.port}, "key": "transfer.example", "follow": true}
 	h.until("the primary gives the zone", func() bool {
 		_, err := h.Bus.Do(t.Context(), act.Call{Op: "zone.fetch", Actor: console, Input: raw(fetch)})
 		return err == nil
 	})
+	return h, primary, made["dig"].(string)
+}
+
+func TestAZoneFollowsAPrimaryOfAnotherMake(t *testing.T) {
+	h, primary, key := following(t)
 	has := func(name, typ, data string) func() bool {
 		return func() bool {
 			sets, _, err := h.Answers.Sets(t.Context(), "followed.example.")
@@ -98,7 +105,7 @@ func TestAZoneFollowsAPrimaryOfAnotherMake(t *testing.T) {
 		h.until("what changed there is served here", has(fmt.Sprintf("n%d.followed.example.", i), "A", "192.0.2.7"))
 	}
 	h.until("all of it is as it is there", func() bool {
-		return reflect.DeepEqual(h.transferred(primary.port, made["dig"].(string)), h.lines("followed.example."))
+		return reflect.DeepEqual(h.transferred(primary.port, key), h.lines("followed.example."))
 	})
 
 	primary.stop()
