@@ -15,20 +15,48 @@ import (
 // eachCatalog runs f on both engines with a catalog that is followed.
 func eachCatalog(t *testing.T, f func(t *testing.T, w *world, catalog string)) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		w := newWorld(t, url, func(p *zone.Ports, _ *act.Config) {
-			p.Fetch = func(_ context.Context, name rr.Name, _ zone.Primary) ([]rr.RRset, error) {
-				version := "version 0 TXT \"2\"\n"
-				if name == "broken.example." {
-					version = ""
-				}
-				z, err := rr.ParseZone(strings.NewReader("$ORIGIN "+string(name)+"\n@ 0 SOA invalid. invalid. 1 60 60 60 0\n@ 0 NS invalid.\n"+version+"one.zones 0 PTR example.org.\n"), rr.Options{})
-				return z.Sets, err
-			}
-			p.Untaken = func(string) []zone.Untaken { return []zone.Untaken{{Zone: "example.net", Why: "it is not there"}} }
-		})
+		w := newWorld(t, url, func(p *zone.Ports, _ *act.Config) { listed(p) })
 		out, _ := must[zone.Changed](w, admin, "zone.fetch", listing)
 		f(t, w, out.ID)
 	})
+}
+
+// listed has every zone that is asked for be a catalog.
+func listed(p *zone.Ports) {
+	p.Fetch = func(_ context.Context, name rr.Name, _ zone.Primary) ([]rr.RRset, error) {
+		version := "version 0 TXT \"2\"\n"
+		if name == "broken.example." {
+			version = ""
+		}
+		z, err := rr.ParseZone(strings.NewReader("$ORIGIN "+string(name)+"\n@ 0 SOA invalid. invalid. 1 60 60 60 0\n@ 0 NS invalid.\n"+version+"one.zones 0 PTR example.org.\n"), rr.Options{})
+		return z.Sets, err
+	}
+	p.Untaken = func(string) []zone.Untaken { return []zone.Untaken{{Zone: "example.net", Why: "it is not there"}} }
+}
+
+func TestThePageOfACatalogSaysWhatBecameOfItsZones(t *testing.T) {
+	p := newPanel(t, listed)
+	catalog, _ := must[zone.Changed](p.world, admin, "zone.fetch", listing)
+	if err := p.zones.Enlist(context.Background(), p.Bus, catalog.ID, "example.org.", "one", abroad(t, 7)); err != nil {
+		t.Fatal(err)
+	}
+	member, _ := must[zone.Shown](p.world, admin, "zone.show", fields{"zone": "example.org"})
+	b := p.as("admin")
+	for path, want := range map[string][]string{
+		"/zones/" + catalog.ID: {"This is a catalog", "1\u00a0zone now", "1\u00a0zone could not be taken", "example.net", "it is not there"},
+		"/zones/" + member.ID:  {"This zone follows", `href="/zones/` + catalog.ID + `"`, "a catalog"},
+		"/zones":               {"catalog</span>", "secondary</span>"},
+	} {
+		code, page := b.get(path)
+		for _, w := range want {
+			if code != 200 || !strings.Contains(page, w) {
+				t.Errorf("%s: %d, without %q:\n%s", path, code, w, page)
+			}
+		}
+	}
+	if _, page := b.get("/zones/" + catalog.ID); strings.Contains(page, "/signing") || strings.Contains(page, "Make it your own") {
+		t.Error("the page of a catalog offers what it cannot do")
+	}
 }
 
 var listing = fields{"name": "catalog.example", "primaries": []string{"192.0.2.53"}, "follow": true, "catalog": true}

@@ -27,9 +27,9 @@ type panel struct {
 	server *httptest.Server
 }
 
-func newPanel(t *testing.T) *panel {
+func newPanel(t *testing.T, changes ...func(*zone.Ports)) *panel {
 	t.Helper()
-	s := serve(t, storetest.SQLite(t))
+	s := serve(t, storetest.SQLite(t), changes...)
 	people := map[string]act.Actor{"admin": admin, "shop": customer, "rival": stranger, "auditor": auditor, "agency": reseller}
 	face, err := web.New(web.Config{Registry: s.reg, Bus: s.Bus, Clock: core.SystemClock, Logger: slog.New(slog.NewTextHandler(testLog{t}, nil)),
 		Login: "zone.login", Record: "/log/{id}", Browser: "/log",

@@ -30,7 +30,7 @@ type served struct {
 }
 
 // serve joins zones, engine and nameserver as the house does.
-func serve(t testing.TB, url string) *served {
+func serve(t testing.TB, url string, changes ...func(*zone.Ports)) *served {
 	t.Helper()
 	s, err := nameserver.New(nameserver.Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, Sockets: 1})
 	if err != nil {
@@ -49,6 +49,9 @@ func serve(t testing.TB, url string) *served {
 	out := &served{hands: hands.NewNameserver(s), at: s.Addrs()[0]}
 	out.world = newWorld(t, url, func(p *zone.Ports, c *act.Config) {
 		p.Served = out.hands.Version
+		for _, change := range changes {
+			change(p)
+		}
 		c.Wake = func(ctx context.Context, name string, objects []core.Ref) string {
 			if name != "nameserver" {
 				return act.InForce // who looks after keys and primaries is not here
