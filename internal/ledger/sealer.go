@@ -306,23 +306,23 @@ func readLeaves(ctx context.Context, r Reader, from int64, limit int) ([][]byte,
 }
 
 // grow computes the tree with leaves added and the files that are new in it.
-func (t *treeState) grow(leaves [][]byte) (*edge, []byte, []file) {
+func (t *treeState) grow(leaves [][]byte) (*edge, []byte, []treeFile) {
 	e := t.edge.clone()
 	bundle := bytes.Clone(t.bundle)
-	var files []file
+	var files []treeFile
 	full := func(level int, n int64, hashes []tlog.Hash) {
-		files = append(files, file{tilePath(level, n, tileWidth), packHashes(hashes)})
+		files = append(files, treeFile{tilePath(level, n, tileWidth), packHashes(hashes)})
 	}
 	for _, leaf := range leaves {
 		bundle = appendBundled(bundle, leaf)
 		e.append(LeafHash(leaf), full)
 		if e.size%tileWidth == 0 {
-			files = append(files, file{tilePath(entriesLevel, e.size/tileWidth-1, tileWidth), bundle})
+			files = append(files, treeFile{tilePath(entriesLevel, e.size/tileWidth-1, tileWidth), bundle})
 			bundle = nil
 		}
 	}
 	if len(bundle) > 0 {
-		files = append(files, file{tilePath(entriesLevel, e.size/tileWidth, int(e.size%tileWidth)), bundle})
+		files = append(files, treeFile{tilePath(entriesLevel, e.size/tileWidth, int(e.size%tileWidth)), bundle})
 	}
 	return e, bundle, append(files, e.partials()...)
 }
@@ -344,7 +344,7 @@ func (s *Sealer) extend(ctx context.Context, leaves [][]byte) error {
 	if err != nil {
 		return err
 	}
-	if err := t.folder.write([]file{{"checkpoint", note}}); err != nil {
+	if err := t.folder.write([]treeFile{{"checkpoint", note}}); err != nil {
 		return fmt.Errorf("writing the checkpoint: %w", err)
 	}
 	old := t.edge.size
@@ -497,7 +497,7 @@ func (s *Sealer) SetWitnessed(c Checkpoint) error {
 		return nil
 	}
 	f := epochFolder(s.Dir, c.Tree.Epoch)
-	if err := f.write([]file{{"witnessed", c.Note}}); err != nil {
+	if err := f.write([]treeFile{{"witnessed", c.Note}}); err != nil {
 		return fmt.Errorf("keeping a cosigned checkpoint: %w", err)
 	}
 	s.mu.Lock()

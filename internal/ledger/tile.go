@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"hostward/internal/file"
 )
 
 const (
@@ -99,19 +101,19 @@ func (e *edge) root() tlog.Hash {
 	return root
 }
 
-// file is one file to be written.
-type file struct {
+// treeFile is one file of the tree, to be written.
+type treeFile struct {
 	path string
 	data []byte
 }
 
 // partials returns the incomplete tiles of the edge as files.
-func (e *edge) partials() []file {
-	var files []file
+func (e *edge) partials() []treeFile {
+	var files []treeFile
 	for level, hashes := range e.levels {
 		if len(hashes) > 0 {
 			n := e.size >> (tileHeight * (level + 1))
-			files = append(files, file{tilePath(level, n, len(hashes)), packHashes(hashes)})
+			files = append(files, treeFile{tilePath(level, n, len(hashes)), packHashes(hashes)})
 		}
 	}
 	return files
@@ -187,7 +189,7 @@ func (f folder) readTile(level int, n int64, width int) ([]tlog.Hash, error) {
 // write makes files durable. After it returns nil they survive a crash of the
 // machine; after an error some may be there, which does no harm: the same
 // content is written again.
-func (f folder) write(files []file) error {
+func (f folder) write(files []treeFile) error {
 	errs := make([]error, openFiles)
 	var wait sync.WaitGroup
 	for worker := range openFiles {
@@ -204,7 +206,7 @@ func (f folder) write(files []file) error {
 	return f.syncFolders(files)
 }
 
-func (f folder) writeOne(w file) error {
+func (f folder) writeOne(w treeFile) error {
 	path := filepath.Join(f.dir, filepath.FromSlash(w.path))
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
@@ -229,13 +231,13 @@ func writeDurable(path string, data []byte) error {
 
 // syncFolders makes the names of files durable: their folders, and the
 // folders above, which may be new.
-func (f folder) syncFolders(files []file) error {
+func (f folder) syncFolders(files []treeFile) error {
 	done := map[string]bool{}
 	top := filepath.Dir(f.dir)
 	for _, w := range files {
 		for dir := filepath.Dir(filepath.Join(f.dir, filepath.FromSlash(w.path))); !done[dir]; dir = filepath.Dir(dir) {
 			done[dir] = true
-			if err := syncFolder(dir); err != nil {
+			if err := file.SyncDir(dir); err != nil {
 				return err
 			}
 			if dir == top {
