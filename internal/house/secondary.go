@@ -199,7 +199,7 @@ func (s *secondaries) list(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	kept, here := map[string]*followed{}, s.house.Clock()
+	kept, start := map[string]*followed{}, s.house.Clock()
 	for _, f := range now {
 		if old := s.zones[f.ID]; old != nil && slices.Equal(old.Addresses, f.Addresses) && old.Key == f.Key {
 			kept[f.ID] = old
@@ -207,8 +207,8 @@ func (s *secondaries) list(ctx context.Context) error {
 		}
 		one := &followed{Following: f, state: transfer.Secondary{Primaries: len(f.Addresses)}}
 		if soa, ok := soas[f.ID]; ok { // served since before
-			one.state.SOA, one.state.Have, one.state.Checked = soa, true, here
-			if at, ok := checked[f.ID]; ok && at.Before(here) {
+			one.state.SOA, one.state.Have, one.state.Checked = soa, true, start
+			if at, ok := checked[f.ID]; ok && at.Before(start) {
 				one.state.Checked = at
 			}
 		}
@@ -224,19 +224,8 @@ const checkedFile = "secondaries.json"
 
 // remember writes it, at most once in a while.
 func (s *secondaries) remember(every time.Duration) {
-	now, times := s.house.Clock(), map[string]time.Time{}
-	s.mu.Lock()
-	for id, f := range s.zones {
-		if f.state.Have {
-			times[id] = f.state.Checked
-		}
-	}
-	due := len(times) > 0 && now.Sub(s.kept) >= every
-	if due {
-		s.kept = now
-	}
-	s.mu.Unlock()
-	if !due {
+	times := s.checked(every)
+	if len(times) == 0 {
 		return
 	}
 	b, err := json.Marshal(times)
@@ -246,6 +235,26 @@ func (s *secondaries) remember(every time.Duration) {
 	if err != nil {
 		s.house.Log.Warn("it could not be written down when zones that follow others were last checked", "error", err)
 	}
+}
+
+// checked is when each zone was last known to be the newest; nothing while it was asked
+// for less than every ago.
+func (s *secondaries) checked(every time.Duration) map[string]time.Time {
+	now, times := s.house.Clock(), map[string]time.Time{}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now.Sub(s.kept) < every {
+		return nil
+	}
+	for id, f := range s.zones {
+		if f.state.Have {
+			times[id] = f.state.Checked
+		}
+	}
+	if len(times) > 0 {
+		s.kept = now
+	}
+	return times
 }
 
 // remembered reads it. Without it the time counts anew.
