@@ -370,6 +370,14 @@ func (z *Zones) apply(ctx context.Context, tx *act.Tx, action, zone string, line
 	return z.save(ctx, tx, r, action, serial, changes, warnings)
 }
 
+// told is apply for lines that were made of something else: what became of that is said
+// even where nothing changes.
+func (z *Zones) told(ctx context.Context, tx *act.Tx, action, zone string, lines []Edit, warnings core.Faults) (Changed, error) {
+	out, err := z.apply(ctx, tx, action, zone, lines, nil)
+	out.Warnings = sentences(warnings)
+	return out, err
+}
+
 // save commits a version and records it.
 func (z *Zones) save(ctx context.Context, tx *act.Tx, r row, action string, serial uint32, changes []rr.Change, warnings core.Faults) (Changed, error) {
 	before := r

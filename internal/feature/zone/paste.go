@@ -27,19 +27,11 @@ type PasteIn struct {
 // paste reads records as they are found elsewhere. They become the lines of a
 // change set, so that they are judged, previewed and recorded like one.
 func (z *Zones) paste() act.Declaration {
-	return act.Change[PasteIn, Changed]{
-		Name: "zone.paste", Doc: "Add records from the text of a zone file, or replace those of a zone by them.", Class: class, Roles: act.Hosted,
-		May: []string{added, removed, altered}, Wakes: []string{nameserver}, Serves: serves(),
-		Sample:  PasteIn{Zone: "example.org", Text: "www 300 IN A 192.0.2.10\n@ IN MX 10 mail.example.net.\n"},
-		Target:  func(ctx context.Context, v *act.View, in *PasteIn) (core.Ref, error) { return target(ctx, v, in.Zone) },
-		Prepare: z.pasted,
-		Run: func(ctx context.Context, tx *act.Tx, in PasteIn) (Changed, error) {
-			out, err := z.apply(ctx, tx, "zone.paste", in.Zone, in.made, nil)
-			out.Warnings = sentences(in.told())
-			return out, err
-		},
-	}
+	return changing(z, "zone.paste", "Add records from the text of a zone file, or replace those of a zone by them.",
+		PasteIn{Zone: "example.org", Text: "www 300 IN A 192.0.2.10\n@ IN MX 10 mail.example.net.\n"}, z.pasted, z.told)
 }
+
+func (in PasteIn) lines() (string, []Edit) { return in.Zone, in.made }
 
 func (z *Zones) pasted(ctx context.Context, v *act.View, in *PasteIn) error {
 	r, err := live(ctx, v, in.Zone)

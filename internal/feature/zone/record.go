@@ -20,12 +20,28 @@ type warned struct{ warnings core.Faults }
 func (w *warned) warn(f core.Faults) { w.warnings = f }
 func (w *warned) told() core.Faults  { return w.warnings }
 
-// records makes an operation that changes records: the rules are looked at on
-// a snapshot first, so that the writer has little left to do.
+// records makes an operation that changes records as its input says: the rules are
+// looked at on a snapshot first, so that the writer has little left to do.
 func records[I any, P interface {
 	*I
 	set
 }](z *Zones, name, doc string, sample I) act.Declaration {
+	prepare := func(ctx context.Context, v *act.View, in *I) error {
+		zone, lines := P(in).lines()
+		found, err := z.look(ctx, v, zone, lines)
+		P(in).warn(found)
+		return err
+	}
+	return changing[I, P](z, name, doc, sample, prepare, z.apply)
+}
+
+// changing makes an operation that changes records by the lines that its input has
+// after prepare.
+func changing[I any, P interface {
+	*I
+	set
+}](z *Zones, name, doc string, sample I, prepare func(context.Context, *act.View, *I) error,
+	apply func(ctx context.Context, tx *act.Tx, action, zone string, lines []Edit, warnings core.Faults) (Changed, error)) act.Declaration {
 	return act.Change[I, Changed]{
 		Name: name, Doc: doc, Class: class, Roles: act.Hosted,
 		May: []string{added, removed, altered}, Wakes: []string{nameserver}, Serves: serves(), Sample: sample,
@@ -33,15 +49,10 @@ func records[I any, P interface {
 			zone, _ := P(in).lines()
 			return target(ctx, v, zone)
 		},
-		Prepare: func(ctx context.Context, v *act.View, in *I) error {
-			zone, lines := P(in).lines()
-			found, err := z.look(ctx, v, zone, lines)
-			P(in).warn(found)
-			return err
-		},
+		Prepare: prepare,
 		Run: func(ctx context.Context, tx *act.Tx, in I) (Changed, error) {
 			zone, lines := P(&in).lines()
-			return z.apply(ctx, tx, name, zone, lines, P(&in).told())
+			return apply(ctx, tx, name, zone, lines, P(&in).told())
 		},
 	}
 }

@@ -89,21 +89,11 @@ type TemplateIn struct {
 // templateApply adds what a purpose needs. It never doubles: a second SPF record
 // breaks both (RFC 7208 4.5), and so does a second DMARC record (RFC 7489 6.6.3).
 func (z *Zones) templateApply() act.Declaration {
-	return act.Change[TemplateIn, Changed]{
-		Name: "zone.template.apply", Doc: "Add the records that a purpose needs: web, mail, no mail, a verification.", Class: class, Roles: act.Hosted,
-		May: []string{added, removed, altered}, Wakes: []string{nameserver}, Serves: serves(),
-		Sample: TemplateIn{Zone: "example.org", Template: "web", IP4: "192.0.2.10", IP6: "2001:db8::10"},
-		Target: func(ctx context.Context, v *act.View, in *TemplateIn) (core.Ref, error) {
-			return target(ctx, v, in.Zone)
-		},
-		Prepare: z.fill,
-		Run: func(ctx context.Context, tx *act.Tx, in TemplateIn) (Changed, error) {
-			out, err := z.apply(ctx, tx, "zone.template.apply", in.Zone, in.made, nil)
-			out.Warnings = sentences(in.told())
-			return out, err
-		},
-	}
+	return changing(z, "zone.template.apply", "Add the records that a purpose needs: web, mail, no mail, a verification.",
+		TemplateIn{Zone: "example.org", Template: "web", IP4: "192.0.2.10", IP6: "2001:db8::10"}, z.fill, z.told)
 }
+
+func (in TemplateIn) lines() (string, []Edit) { return in.Zone, in.made }
 
 // fill makes lines of the template and of what the zone has.
 func (z *Zones) fill(ctx context.Context, v *act.View, in *TemplateIn) error {
