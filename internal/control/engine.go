@@ -16,8 +16,8 @@ import (
 // Bound is a control with the parts of the machine it needs.
 type Bound struct {
 	Control
-	Eyes  host.Eyes
-	Hands host.Hands
+	Followed host.Followed
+	Follower host.Follower
 }
 
 // Verdict is what the engine saw after it had worked on a control.
@@ -200,7 +200,7 @@ func (e *Engine) everything(ctx context.Context, w *worker, drift bool) {
 }
 
 func (w *worker) differences(ctx context.Context, want map[core.Ref]uint64) ([]core.Ref, error) {
-	have, err := w.Eyes.Versions(ctx)
+	have, err := w.Followed.Versions(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("looking at what is in effect: %w", err)
 	}
@@ -245,7 +245,7 @@ func (e *Engine) settleSome(ctx context.Context, w *worker, objects []core.Ref, 
 	steps, err := e.plan(ctx, w, objects)
 	if err == nil && len(steps) > 0 {
 		v.Steps = len(steps)
-		doErr := w.Hands.Do(ctx, steps)
+		doErr := w.Follower.Do(ctx, steps)
 		var left []host.Step
 		if left, err = e.plan(ctx, w, objects); len(left) > 0 {
 			v.State, v.Left = act.Drift, left[0].String()
@@ -267,7 +267,7 @@ func (e *Engine) plan(ctx context.Context, w *worker, objects []core.Ref) ([]hos
 	var steps []host.Step
 	err := e.bus.Look(ctx, w.Name, func(v *act.View) error {
 		for _, object := range objects {
-			have, err := w.Eyes.Version(ctx, object)
+			have, err := w.Followed.Version(ctx, object)
 			if err != nil {
 				return fmt.Errorf("looking at %s: %w", object, err)
 			}

@@ -128,7 +128,7 @@ func start(t *testing.T, w *wish, m *machine, report func(control.Verdict)) *con
 		t.Fatal(err)
 	}
 	e := control.NewEngine(slog.New(slog.DiscardHandler), 50*time.Millisecond, func(_ context.Context, v control.Verdict) { report(v) },
-		control.Bound{Control: w.control(), Eyes: m, Hands: m})
+		control.Bound{Control: w.control(), Followed: m, Follower: m})
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { e.Run(ctx, bus); close(ended) }()

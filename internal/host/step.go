@@ -1,6 +1,3 @@
-// Package host holds the words for effects on the machine, as data only. Who
-// plans effects (a feature's control) cannot carry them out; who carries them
-// out (hands) does not decide.
 package host
 
 import (
@@ -70,15 +67,16 @@ func (s SetZone) String() string {
 // String returns the step as one line of a plan.
 func (s DropZone) String() string { return fmt.Sprintf("stop serving zone %s", s.Name) }
 
-// Hands change the machine. Only the engine of package control holds them.
-type Hands interface {
+// Follower is the part of the machine that follows the database object by object.
+// Only the engine of package control holds it.
+type Follower interface {
 	// Do carries out the steps in order and returns when they are in effect.
 	// Doing a step twice is the same as doing it once.
 	Do(ctx context.Context, steps []Step) error
 }
 
-// Eyes look at the machine.
-type Eyes interface {
+// Followed looks at it.
+type Followed interface {
 	// Version returns which version of an object is in effect now; 0: none.
 	Version(ctx context.Context, object core.Ref) (uint64, error)
 	// Versions returns that of every object that is in effect.

@@ -333,7 +333,7 @@ func (h *House) start(ctx, background context.Context) error {
 	}
 	h.nameservers = hands.NewNameserver(h.Answers)
 	signer := hands.NewSigner(h.nameservers, h.Answers, h.Keeper, h.Clock)
-	zones := control.Bound{Control: h.features.zones.Control(), Eyes: h.nameservers, Hands: signer}
+	zones := control.Bound{Control: h.features.zones.Control(), Followed: h.nameservers, Follower: signer}
 	h.Engine = control.NewEngine(h.Log, h.DriftEvery, h.verdict, zones)
 	h.always(background, "controls", func(ctx context.Context) { h.Engine.Run(ctx, h.Bus) })
 	h.always(background, "neighbours", h.followPeers)

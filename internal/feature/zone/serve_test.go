@@ -60,7 +60,7 @@ func serve(t testing.TB, url string, changes ...func(*zone.Ports)) *served {
 		}
 	})
 	out.engine = control.NewEngine(slog.New(slog.NewTextHandler(testLog{t}, nil)), time.Hour, nil,
-		control.Bound{Control: out.zones.Control(), Eyes: out.hands, Hands: out.hands})
+		control.Bound{Control: out.zones.Control(), Followed: out.hands, Follower: out.hands})
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { out.engine.Run(ctx, out.Bus); close(done) }()

@@ -28,8 +28,8 @@ type Nameserver struct {
 }
 
 var (
-	_ host.Hands = (*Nameserver)(nil)
-	_ host.Eyes  = (*Nameserver)(nil)
+	_ host.Follower = (*Nameserver)(nil)
+	_ host.Followed = (*Nameserver)(nil)
 )
 
 // NewNameserver takes a server that nobody else feeds.
@@ -123,13 +123,13 @@ func (n *Nameserver) Standing(ctx context.Context, object core.Ref) (nameserver.
 	return s, core.UnlessNotFound(err)
 }
 
-// Version implements host.Eyes.
+// Version implements host.Followed.
 func (n *Nameserver) Version(ctx context.Context, object core.Ref) (uint64, error) {
 	s, err := n.Standing(ctx, object)
 	return s.Version, err
 }
 
-// Versions implements host.Eyes.
+// Versions implements host.Followed.
 func (n *Nameserver) Versions(ctx context.Context) (map[core.Ref]uint64, error) {
 	held, err := n.server.Held(ctx)
 	if err != nil {

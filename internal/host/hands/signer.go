@@ -35,17 +35,17 @@ type Served interface {
 // knows what the world has. Some zones are kept in memory, so that the next change
 // of one costs what it changes.
 type Signer struct {
-	next   host.Hands
+	next   host.Follower
 	served Served
 	keys   Keys
 	clock  core.Clock
 	held   shelf
 }
 
-var _ host.Hands = (*Signer)(nil)
+var _ host.Follower = (*Signer)(nil)
 
 // NewSigner puts a signer before the hands of a nameserver.
-func NewSigner(next host.Hands, served Served, keys Keys, clock core.Clock) *Signer {
+func NewSigner(next host.Follower, served Served, keys Keys, clock core.Clock) *Signer {
 	return &Signer{next: next, served: served, keys: keys, clock: clock}
 }
 

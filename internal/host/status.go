@@ -1,0 +1,63 @@
+package host
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// The states of a control on the machine.
+const (
+	Idle     = "not under control" // no order was ever accepted
+	InForce  = "in force"
+	Awaiting = "awaiting confirmation"
+	Drift    = "drift"
+	Failed   = "failed"
+)
+
+// Status is how one control stands, as the agent saw it.
+type Status struct {
+	Control  string          `json:"control"`
+	State    string          `json:"state"`
+	Since    time.Time       `json:"since"`              // in this state
+	Order    uint64          `json:"order"`              // number of the order that holds; 0: none
+	Digest   string          `json:"digest,omitempty"`   // of that order
+	Mend     bool            `json:"mend"`               // drift is mended without asking
+	Waiting  uint64          `json:"waiting,omitempty"`  // number of the order that waits for its confirmation
+	Until    time.Time       `json:"until,omitzero"`     // then it is undone
+	Plan     []string        `json:"plan,omitempty"`     // what differs, as steps
+	Alarms   []string        `json:"alarms,omitempty"`   // what is wrong although nothing differs
+	Fault    string          `json:"fault,omitempty"`    // why it could not be looked at, or brought into force
+	Observed json.RawMessage `json:"observed,omitempty"` // the control's own words for what it saw
+	Seen     time.Time       `json:"seen,omitzero"`      // when it looked
+}
+
+// Entry is one line of the agent's journal. Each names the hash of the one
+// before, so that a line which is missing or altered shows.
+type Entry struct {
+	Seq     uint64    `json:"seq"` // from 1, without gaps
+	Time    time.Time `json:"time"`
+	Prev    string    `json:"prev"` // hash of the line before, hex; empty for the first
+	Control string    `json:"control,omitempty"`
+	What    string    `json:"what"` // one of the words below
+	Order   uint64    `json:"order,omitempty"`
+	Digest  string    `json:"digest,omitempty"` // of the order
+	Leaf    string    `json:"leaf,omitempty"`   // the record that proves the order
+	Lines   []string  `json:"lines,omitempty"`  // steps, or what differs
+	Reason  string    `json:"reason,omitempty"`
+}
+
+// What the journal tells.
+const (
+	Started   = "started"   // the agent
+	Intends   = "intends"   // to carry out the steps
+	Done      = "done"      // and looking again found nothing left to do
+	Confirmed = "confirmed" // in time
+	Reverted  = "reverted"  // and what was before is there again
+	Broken    = "broken"    // neither done nor undone; it is tried again
+	Drifted   = "drifted"   // somebody else changed it
+	Mended    = "mended"    // drift was
+	Vanished  = "vanished"  // drift ended without us
+	Refused   = "refused"   // an order, and why
+	Blind     = "blind"     // it cannot be looked at
+	Pinned    = "pinned"    // the key of the log
+)
