@@ -45,6 +45,7 @@ var hands = map[string]string{
 var rooms = []room{
 	{dir: "internal/core", bans: map[string]string{"github.com/": "core is standard library only", "golang.org/": "core is standard library only", "modernc.org/": "core is standard library only"}},
 	{dir: "internal/file", ours: []string{"core"}},
+	{dir: "internal/socket", ours: []string{"core"}},
 	{dir: "internal/rr", ours: []string{"core"}},
 	{dir: "internal/rr/sign", ours: []string{"core", "rr"}, bans: map[string]string{
 		"os": "signing is pure: time, keys and randomness are given to it", "net": "signing knows no network", "crypto/rand": "signing is given what it needs"}},
@@ -66,7 +67,7 @@ var rooms = []room{
 		"net/http": "the door knows no face"}},
 	{dir: "internal/control", ours: []string{"core", "act", "host"}, bans: map[string]string{
 		"os/exec": "a control describes; hands act"}},
-	{dir: "internal/nameserver", ours: []string{"core", "file", "rr", "rr/transfer"}, bans: map[string]string{
+	{dir: "internal/nameserver", ours: []string{"core", "file", "rr", "rr/transfer", "socket"}, bans: map[string]string{
 		"database/sql": "the nameserver is fed; it never opens the database"}},
 	// The log's own feature shows what the ledger keeps; it still changes nothing.
 	{dir: "internal/feature/actionlog", ours: []string{"core", "act", "ledger"}, bans: hands},
