@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"hostward/internal/control"
@@ -47,7 +48,9 @@ type holder struct {
 	*Agent
 	machine control.Machine
 
-	mu     sync.Mutex
+	shown atomic.Pointer[host.Status] // a copy, for those who do not wait
+
+	mu     sync.Mutex // held while something is done
 	kept   kept
 	status host.Status
 	retry  int           // looks that found it broken, one after another
@@ -86,6 +89,7 @@ func Open(c Config) (*Agent, error) {
 			return nil, errors.Join(err, a.Close())
 		}
 		h.status = host.Status{Control: m.Name, State: host.Idle, Since: c.Clock()}
+		h.show()
 		a.controls[m.Name] = h
 	}
 	return a, nil
@@ -127,10 +131,10 @@ func (a *Agent) newBoot() bool {
 }
 
 func (h *holder) run(ctx context.Context, fresh bool) {
-	h.mu.Lock()
-	h.resume(ctx)
-	h.look(ctx, fresh)
-	h.mu.Unlock()
+	h.alone(func() {
+		h.resume(ctx)
+		h.look(ctx, fresh)
+	})
 	for {
 		t := time.NewTimer(h.pause())
 		select {
@@ -142,10 +146,22 @@ func (h *holder) run(ctx context.Context, fresh bool) {
 			t.Stop()
 			continue // the time to wait is another now
 		}
-		h.mu.Lock()
-		h.tick(ctx)
-		h.mu.Unlock()
+		h.alone(func() { h.tick(ctx) })
 	}
+}
+
+// alone does something with a control while nobody else does.
+func (h *holder) alone(f func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	defer h.show()
+	f()
+}
+
+// show lets everybody see the status as it is now.
+func (h *holder) show() {
+	s := h.status
+	h.shown.Store(&s)
 }
 
 // pause is until when nothing is to be done: the next look, or the end of the time
@@ -212,15 +228,14 @@ func (a *Agent) Accept(ctx context.Context, d Delivery) (host.Status, error) {
 			return host.Status{}, err
 		}
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	defer h.poke()
 	// Who asked may be gone before the end: the firewall that this brings about cuts
 	// him off. The work goes on.
-	if err := h.accept(context.WithoutCancel(ctx), o, d.Order, leaf); err != nil {
-		return h.status, a.refuse(host.Entry{Control: o.Control, Order: o.Number, Digest: host.Digest(d.Order), Leaf: leaf}, err)
+	h.alone(func() { err = h.accept(context.WithoutCancel(ctx), o, d.Order, leaf) })
+	if err != nil {
+		err = a.refuse(host.Entry{Control: o.Control, Order: o.Number, Digest: host.Digest(d.Order), Leaf: leaf}, err)
 	}
-	return h.status, nil
+	return *h.shown.Load(), err
 }
 
 // refuse writes down why an order is not carried out.
@@ -390,21 +405,28 @@ func (a *Agent) waiting(name string, number uint64, f func(*holder, host.Order) 
 	if !ok {
 		return host.Status{}, core.Errorf(core.NotFound, "this agent has no control %q", name)
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	defer h.poke()
+	var err error
+	h.alone(func() {
+		var o host.Order
+		if o, err = h.awaited(number); err == nil {
+			err = f(h, o)
+		}
+	})
+	return *h.shown.Load(), err
+}
+
+// awaited returns the order that waits, if it has this number.
+func (h *holder) awaited(number uint64) (host.Order, error) {
 	p := h.kept.Pending
 	if p == nil || p.Phase != waiting {
-		return h.status, core.Errorf(core.Conflict, "no order of the %s waits for a confirmation", name)
+		return host.Order{}, core.Errorf(core.Conflict, "no order of the %s waits for a confirmation", h.machine.Name)
 	}
 	o, err := host.ParseOrder(p.Order)
 	if err == nil && o.Number != number {
-		err = core.Errorf(core.Conflict, "order %d of the %s waits for a confirmation, not %d", o.Number, name, number)
+		err = core.Errorf(core.Conflict, "order %d of the %s waits for a confirmation, not %d", o.Number, o.Control, number)
 	}
-	if err == nil {
-		err = f(h, o)
-	}
-	return h.status, err
+	return o, err
 }
 
 // resume carries on with what was cut off: what needs no confirmation is finished,
@@ -522,14 +544,11 @@ func (h *holder) note(e host.Entry) {
 	h.Log.Info(e.What, "control", h.machine.Name, "order", e.Order, "reason", e.Reason)
 }
 
-// Statuses returns how every control stands, ordered by name.
+// Statuses returns how every control stands, as it was seen last.
 func (a *Agent) Statuses(context.Context) ([]host.Status, error) {
 	var list []host.Status
 	for _, m := range a.Machines {
-		h := a.controls[m.Name]
-		h.mu.Lock()
-		list = append(list, h.status)
-		h.mu.Unlock()
+		list = append(list, *a.controls[m.Name].shown.Load())
 	}
 	return list, nil
 }

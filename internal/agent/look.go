@@ -153,10 +153,8 @@ func (a *Agent) Look(ctx context.Context, name string) (host.Status, error) {
 	if !ok {
 		return host.Status{}, core.Errorf(core.NotFound, "this agent has no control %q", name)
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.look(ctx, false)
-	return h.status, nil
+	h.alone(func() { h.look(ctx, false) })
+	return *h.shown.Load(), nil
 }
 
 // Plan says what it would do to bring desired about, and does nothing.
