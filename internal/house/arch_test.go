@@ -65,6 +65,9 @@ var rooms = []room{
 	{dir: "internal/host/hands", ours: []string{"core", "rr", "rr/sign", "host", "nameserver"}},
 	{dir: "internal/act", ours: []string{"core", "ledger", "store"}, bans: map[string]string{
 		"net/http": "the door knows no face"}},
+	// The agent believes proofs of the log, and carries out what controls plan.
+	{dir: "internal/agent", ours: []string{"core", "file", "ledger", "host", "control", "socket"}, bans: map[string]string{
+		"database/sql": "the agent never opens the database", "net": "the agent has a Unix socket, and that through package socket", "os/exec": "hands act"}},
 	{dir: "internal/control", ours: []string{"core", "act", "host"}, bans: map[string]string{
 		"os/exec": "a control describes; hands act"}},
 	{dir: "internal/nameserver", ours: []string{"core", "file", "rr", "rr/transfer", "socket"}, bans: map[string]string{

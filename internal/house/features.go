@@ -10,10 +10,12 @@ import (
 	"strings"
 
 	"hostward/internal/act"
+	engine "hostward/internal/control"
 	"hostward/internal/core"
 	"hostward/internal/feature/access"
 	"hostward/internal/feature/account"
 	"hostward/internal/feature/actionlog"
+	"hostward/internal/feature/control"
 	"hostward/internal/feature/factor"
 	"hostward/internal/feature/job"
 	"hostward/internal/feature/login"
@@ -47,6 +49,7 @@ type features struct {
 	policy    *policy.Policy
 	log       *actionlog.Log
 	jobs      *job.Jobs
+	controls  *control.Controls
 }
 
 func newFeatures(h *House) *features {
@@ -70,6 +73,9 @@ func newFeatures(h *House) *features {
 	f.doors(h)
 	f.accounts.Join([]account.Way{f.login, f.tokens, f.factors, f.notices}, []account.Holding{f.zones, f.peers}, f.notices)
 	f.policy = policy.New(h.policy)
+	machines := f.machines()
+	h.agents = newAgents(h, machines)
+	f.controls = control.New(h.agents, machines)
 	f.jobs = job.New(f.accounts.Below, func(id string) (int64, int64, bool) { return h.Bus.Progress(id) })
 	return f
 }
@@ -148,10 +154,18 @@ func (h *House) issuer() string {
 	return "Hostward " + name
 }
 
+// machines are the controls of the machine, in the order in which they are shown.
+func (f *features) machines() []engine.Machine {
+	return []engine.Machine{}
+}
+
+// Machines returns the controls alone, for the agent.
+func Machines() []engine.Machine { return newFeatures(&House{}).machines() }
+
 // list is the list of features, in the order of the rail.
 func (f *features) list() []act.Feature {
 	return []act.Feature{f.zones.Feature(), f.peers.Feature(), f.accounts.Feature(), f.login.Feature(), f.factors.Feature(), f.passwords.Feature(), f.access.Feature(),
-		f.tokens.Feature(), f.notices.Feature(), f.secrets.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature()}
+		f.tokens.Feature(), f.notices.Feature(), f.secrets.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature(), f.controls.Feature()}
 }
 
 // migrations are the tables of the frame, then those of each feature.
