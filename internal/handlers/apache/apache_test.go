@@ -260,33 +260,37 @@ func TestWhatIsNotFollowedIsSaid(t *testing.T) {
 func TestSites(t *testing.T) {
 	c := read(t, debian("<VirtualHost *>\nServerName a.example\nDocumentRoot /var/www/a\n<Directory /var/www/a>\nAllowOverride All\n</Directory>\n<Directory /var/www/a/auth>\nAllowOverride AuthConfig\n</Directory>\n</VirtualHost>\n"), true)
 	text := "RewriteEngine On\n# SetHandler x\nsethandler \\\n server-status\n<IfModule mod_nothing.c>\nAddHandler a .b\n</IfModule>\n<FilesMatch x>\nAddType a/b .c\n</FilesMatch>\nOptions +ExecCGI -Indexes\nOptions +Indexes\n" +
-		"RewriteRule ^ - [L,H=cgi-script]\nRewriteRule ^x y [L]\nRewriteRule ^ http://b/ [P]\nErrorDocument 404 /x\nphp_flag engine off\nFancyThing on\nRequire all granted\n"
-	uses := c.Site(keeps, "/var/www/a/x/.htaccess", text)
-	lines := func(list []apache.Use) (out []int) {
-		for _, u := range list {
-			if u.Site != "a.example" || u.File != "/var/www/a/x/.htaccess" || u.Why == "" {
+		"RewriteRule ^ - [L,H=cgi-script]\nRewriteRule ^x y [L]\nRewriteRule ^ http://b/ [P]\nErrorDocument 404 /x\nFancyThing on\nphp_flag engine off\nRequire all granted\n"
+	uses := c.Site("/var/www/a/x/.htaccess", text)
+	lines := func(which func(apache.Use) bool) (out []int) {
+		for _, u := range uses {
+			if u.Site != "a.example" || u.File != "/var/www/a/x/.htaccess" || u.Kind == "" {
 				t.Errorf("%+v", u)
 			}
-			out = append(out, u.Line)
+			if which(u) {
+				out = append(out, u.Line)
+			}
 		}
 		return out
 	}
-	if got := lines(uses.Breaks); !slices.Equal(got, []int{3, 9, 11, 18}) {
-		t.Errorf("lines %v break: %+v", got, uses.Breaks)
+	if got := lines(keeps.Breaks); !slices.Equal(got, []int{3, 9, 11, 17}) {
+		t.Errorf("lines %v break: %+v", got, uses)
 	}
-	if got := lines(uses.Remains); !slices.Equal(got, []int{13, 15, 17}) {
-		t.Errorf("lines %v remain: %+v", got, uses.Remains)
+	if got := lines(keeps.Leaves); !slices.Equal(got, []int{13, 15, 18}) {
+		t.Errorf("lines %v remain: %+v", got, uses)
 	}
-	if uses := c.Site(apache.Policy{}, "/var/www/a/.htaccess", text); len(uses.Breaks) != 7 {
-		t.Errorf("without rewriting: %+v", uses.Breaks)
+	strict := apache.Policy{}
+	if got := lines(strict.Breaks); !slices.Equal(got, []int{3, 9, 11, 13, 14, 15, 17}) {
+		t.Errorf("without rewriting, lines %v break: %+v", got, uses)
+	}
+	except := apache.Policy{Exceptions: []string{"/var/www/a"}}
+	if got := append(lines(except.Breaks), lines(except.Leaves)...); got != nil {
+		t.Errorf("in an exception, lines %v are told", got)
 	}
 	for _, file := range []string{"/var/www/a/auth/.htaccess", "/srv/.htaccess"} {
-		if uses := c.Site(keeps, file, text); uses.Breaks != nil || uses.Remains != nil {
+		if uses := c.Site(file, text); uses != nil {
 			t.Errorf("%s: %+v", path.Dir(file), uses)
 		}
-	}
-	if uses := c.Site(apache.Policy{Exceptions: []string{"/var/www/a"}}, "/var/www/a/.htaccess", text); uses.Breaks != nil {
-		t.Errorf("an exception: %+v", uses)
 	}
 }
 

@@ -393,3 +393,18 @@ func (c *Config) Read() (out []string) {
 	}
 	return out
 }
+
+// Text returns a file as it is; "" if it is not of the configuration.
+func (c *Config) Text(name string) string {
+	for _, f := range c.Files {
+		if f.Path == name {
+			return f.text
+		}
+	}
+	return ""
+}
+
+// Edited reports whether lines of a file are replaced by ours.
+func (c *Config) Edited(name string) bool {
+	return slices.ContainsFunc(c.Files, func(f File) bool { return f.Path == name && len(f.replaced) > 0 })
+}

@@ -108,3 +108,19 @@ func (c *Config) Grants(p Policy) (out []Grant) {
 	}
 	return out
 }
+
+// Roots are the folders in which a .htaccess may count: all that is served, and all
+// that a section allows something in.
+func (c *Config) Roots() (out []string) {
+	for _, h := range c.Hosts {
+		out = append(out, h.Roots...)
+	}
+	for i := range c.Sections {
+		s := &c.Sections[i]
+		if got, _ := c.At(s.Path, s.Host); !got.nothing() && s.Path != "/" {
+			out = append(out, s.Path)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}

@@ -7,58 +7,72 @@ import (
 	"unicode"
 )
 
-// Use is a line of a .htaccess that chooses a handler.
+// Use is a line of a .htaccess that says what handles a file, or may.
 type Use struct {
 	File string `json:"file"`
 	Line int    `json:"line"`
 	Text string `json:"text"`
-	Why  string `json:"why"`
+	Kind string `json:"kind"`
 	Site string `json:"site,omitempty"`
 }
 
-// Uses are the lines of one .htaccess that a policy touches.
-type Uses struct {
-	Breaks  []Use // are not allowed any more: the site answers 500 there
-	Remains []Use // name a handler, and stay allowed
+// The kinds of a use.
+const (
+	Handler  = "handler"  // it chooses what handles a file
+	Programs = "programs" // it lets Apache run programs of the folder
+	Foreign  = "foreign"  // it is of no module that comes with Apache, and goes with FileInfo
+	Rewrite  = "rewrite"  // it rewrites, and names no handler; only the first of a file is told
+	Flag     = "flag"     // it rewrites, and names a handler, a type or a proxy
+	Engine   = "engine"   // it switches PHP on or off
+	Lua      = "lua"      // mod_lua: allowed wherever .htaccess is read
+)
+
+// Breaks reports whether the policy forbids a use, so that the site answers 500 there.
+func (p Policy) Breaks(u Use) bool {
+	switch u.Kind {
+	case Handler, Programs, Foreign:
+		return !p.exempt(path.Dir(u.File))
+	case Rewrite, Flag:
+		return !p.Rewrite && !p.exempt(path.Dir(u.File))
+	}
+	return false
+}
+
+// Leaves reports whether a use chooses a handler and the policy cannot forbid it.
+func (p Policy) Leaves(u Use) bool {
+	return u.Kind != Rewrite && !p.Breaks(u) && !p.exempt(path.Dir(u.File))
 }
 
 // Site looks at one .htaccess in the light of what it was allowed before.
-func (c *Config) Site(p Policy, file, text string) (out Uses) {
+func (c *Config) Site(file, text string) (out []Use) {
 	dir := path.Dir(file)
-	if p.exempt(dir) {
-		return out
-	}
 	host := c.hostOf(dir)
 	had, _ := c.At(dir, host)
 	if had.nothing() {
-		return out
+		return nil
 	}
-	s := site{c: c, p: p, had: had, now: had.Under(p, c.modules)}
+	s := site{c: c, had: had}
+	rewrites := false
 	for l := range logical(text) {
 		if l.comment() || s.conditional(l) {
 			continue
 		}
 		name, args := l.split()
-		use := Use{File: file, Line: l.no, Text: printable(l.text), Site: c.Hosts[host].Name}
-		var breaks bool
-		if breaks, use.Why = s.judge(name, args); use.Why == "" {
+		kind := s.judge(name, args)
+		if kind == "" || kind == Rewrite && rewrites {
 			continue
 		}
-		if breaks {
-			out.Breaks = append(out.Breaks, use)
-		} else {
-			out.Remains = append(out.Remains, use)
-		}
+		rewrites = rewrites || kind == Rewrite
+		out = append(out, Use{File: file, Line: l.no, Text: printable(l.text), Kind: kind, Site: c.Hosts[host].Name})
 	}
 	return out
 }
 
 // site is one .htaccess while it is read.
 type site struct {
-	c        *Config
-	p        Policy
-	had, now Allowed
-	skip     []bool // conditions around the line that do not hold
+	c    *Config
+	had  Allowed
+	skip []bool // conditions around the line that do not hold
 }
 
 // conditional follows <IfModule>; other conditions count as holding.
@@ -79,33 +93,31 @@ func (s *site) conditional(l line) bool {
 	return slices.Contains(s.skip, true)
 }
 
-// judge says what becomes of a directive: whether it breaks, and why it is told.
-func (s *site) judge(name, args string) (breaks bool, why string) {
+// judge says what kind of use a directive is; "": none, or it was not allowed before.
+func (s *site) judge(name, args string) string {
 	in := classOf(name)
-	may := func(a Allowed) bool { return a.listed(name) || slices.ContainsFunc(in, a.may) }
+	may := s.had.listed(name) || slices.ContainsFunc(in, s.had.may)
 	switch {
-	case slices.Contains(in, "All") && !handles(name):
-		return false, ""
+	case slices.Contains(in, "All") && handles(name):
+		if s.c.modules.loaded("lua_module") {
+			return Lua
+		}
+	case slices.Contains(in, "All"):
 	case name == "options":
 		return s.options(args)
 	case in == nil && !handles(name):
 		if name[0] != '<' && s.had.may("FileInfo") {
-			return true, "it is of no module that comes with Apache, and is withheld with the rest"
+			return Foreign
 		}
-	case handles(name) && slices.Contains(in, "All"):
-		if !s.had.nothing() && s.c.modules.loaded("lua_module") {
-			return false, "Apache allows directives of mod_lua wherever .htaccess is read"
-		}
-	case name == "rewriterule" && may(s.had) && !may(s.now):
-		return true, "a rewrite rule can name a handler"
-	case may(s.had) && !may(s.now):
-		return true, "it chooses what handles a file"
-	case name == "rewriterule" && may(s.now):
-		return false, flags(args)
-	case strings.HasPrefix(name, "php_") && may(s.had) && strings.EqualFold(first(args), "engine"):
-		return false, "it switches PHP on or off, which Apache cannot withhold by name"
+	case !may:
+	case handles(name):
+		return Handler
+	case name == "rewriterule":
+		return flags(args)
+	case strings.HasPrefix(name, "php_") && strings.EqualFold(first(args), "engine"):
+		return Engine
 	}
-	return false, ""
+	return ""
 }
 
 func first(args string) string {
@@ -116,34 +128,31 @@ func first(args string) string {
 }
 
 // options tells of options that run programs.
-func (s *site) options(args string) (bool, string) {
-	if !s.had.may("Options") && !s.had.listed("Options") {
-		return false, ""
-	}
-	for _, o := range words(args) {
-		if o = strings.TrimPrefix(o, "+"); slices.Contains(scripts, strings.ToLower(o)) && s.had.scripts() != nil {
-			return true, "it makes Apache run programs of the folder"
-		}
-	}
-	return false, ""
-}
-
-// flags tells of a RewriteRule that names a handler, a type or a proxy.
-func flags(args string) string {
-	w := words(args)
-	if len(w) < 3 {
+func (s *site) options(args string) string {
+	if s.had.scripts() == nil {
 		return ""
 	}
-	for f := range strings.SplitSeq(strings.Trim(w[2], "[]"), ",") {
-		name, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(f)), "=")
-		switch name {
-		case "h", "handler", "t", "type":
-			return "a rewrite rule names a handler or type"
-		case "p", "proxy":
-			return "a rewrite rule hands the request to another server"
+	for _, o := range words(args) {
+		if o = strings.TrimPrefix(o, "+"); slices.Contains(scripts, strings.ToLower(o)) {
+			return Programs
 		}
 	}
 	return ""
+}
+
+// flags tells a RewriteRule that names a handler, a type or a proxy from others.
+func flags(args string) string {
+	w := words(args)
+	if len(w) < 3 {
+		return Rewrite
+	}
+	for f := range strings.SplitSeq(strings.Trim(strings.Join(w[2:], ""), "[]"), ",") {
+		name, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(f)), "=")
+		if slices.Contains([]string{"h", "handler", "t", "type", "p", "proxy"}, name) {
+			return Flag
+		}
+	}
+	return Rewrite
 }
 
 // printable is text as it may be shown: one line, without control characters.
