@@ -15,6 +15,7 @@ import (
 	"hostward/internal/feature/account"
 	"hostward/internal/feature/actionlog"
 	"hostward/internal/feature/factor"
+	"hostward/internal/feature/handler"
 	"hostward/internal/feature/job"
 	"hostward/internal/feature/login"
 	"hostward/internal/feature/notice"
@@ -47,6 +48,7 @@ type features struct {
 	policy    *policy.Policy
 	log       *actionlog.Log
 	jobs      *job.Jobs
+	handlers  *handler.Handlers
 }
 
 func newFeatures(h *House) *features {
@@ -70,6 +72,7 @@ func newFeatures(h *House) *features {
 	f.doors(h)
 	f.accounts.Join([]account.Way{f.login, f.tokens, f.factors, f.notices}, []account.Holding{f.zones, f.peers}, f.notices)
 	f.policy = policy.New(h.policy)
+	f.handlers = handler.New(handler.Ports{})
 	f.jobs = job.New(f.accounts.Below, func(id string) (int64, int64, bool) { return h.Bus.Progress(id) })
 	return f
 }
@@ -151,7 +154,7 @@ func (h *House) issuer() string {
 // list is the list of features, in the order of the rail.
 func (f *features) list() []act.Feature {
 	return []act.Feature{f.zones.Feature(), f.peers.Feature(), f.accounts.Feature(), f.login.Feature(), f.factors.Feature(), f.passwords.Feature(), f.access.Feature(),
-		f.tokens.Feature(), f.notices.Feature(), f.secrets.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature()}
+		f.tokens.Feature(), f.notices.Feature(), f.secrets.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature(), f.handlers.Feature()}
 }
 
 // migrations are the tables of the frame, then those of each feature.
