@@ -24,7 +24,7 @@ type Nothing struct{}
 func (h *Handlers) set() act.Declaration {
 	return act.Change[SetIn, Nothing]{
 		Name: "handler.set", Doc: "Say whether sites may choose handlers; nothing changes until the control is applied.", Class: class,
-		Roles: act.Admins, May: []string{"handler.set"}, Serves: serves(), Sample: SetIn{Apache: true, Rewrite: true}, Target: target[SetIn],
+		Roles: act.Admins, Must: []string{"handler.set"}, Serves: serves(), Sample: SetIn{Apache: true, Rewrite: true}, Target: target[SetIn],
 		Run: func(ctx context.Context, tx *act.Tx, in SetIn) (Nothing, error) {
 			was, err := desired(ctx, &tx.View)
 			if err != nil {
@@ -50,7 +50,7 @@ type FolderIn struct {
 func (h *Handlers) except() act.Declaration {
 	return act.Change[FolderIn, Nothing]{
 		Name: "handler.exception.add", Doc: "Let the sites in a folder keep choosing handlers.", Class: class,
-		Roles: act.Admins, May: []string{"handler.exception.added"}, Serves: serves(), Sample: FolderIn{"/var/www/old-shop"}, Target: target[FolderIn],
+		Roles: act.Admins, Must: []string{"handler.exception.added"}, Serves: serves(), Sample: FolderIn{"/var/www/old-shop"}, Target: target[FolderIn],
 		Run: func(ctx context.Context, tx *act.Tx, in FolderIn) (Nothing, error) {
 			d, err := desired(ctx, &tx.View)
 			if err != nil {
@@ -73,7 +73,7 @@ func (h *Handlers) except() act.Declaration {
 func (h *Handlers) include() act.Declaration {
 	return act.Change[FolderIn, Nothing]{
 		Name: "handler.exception.remove", Doc: "Hold the sites in a folder to the handler policy again.", Class: class,
-		Roles: act.Admins, May: []string{"handler.exception.removed"}, Serves: serves(), Sample: FolderIn{"/var/www/old-shop"}, Target: target[FolderIn],
+		Roles: act.Admins, Must: []string{"handler.exception.removed"}, Serves: serves(), Sample: FolderIn{"/var/www/old-shop"}, Target: target[FolderIn],
 		Run: func(ctx context.Context, tx *act.Tx, in FolderIn) (Nothing, error) {
 			n, err := tx.Exec(ctx, `DELETE FROM handler_exception WHERE policy_id = 'server' AND folder = $1`, in.Folder)
 			if err != nil {
