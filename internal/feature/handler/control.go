@@ -32,7 +32,7 @@ const (
 	mostFolders = 20_000 // below one root
 	mostUses    = 1_000
 	mostSaid    = 50
-	settling    = 10 * time.Second // Apache takes a moment to load what it was told to
+	settling    = 5 * time.Second // Apache takes a moment to load what it was told to
 )
 
 // Desired is what should be.
@@ -192,7 +192,7 @@ func (o *Observed) stand(ctx context.Context, eyes host.Eyes, pidFile string, fi
 	if o.Running {
 		looked = append(looked, pidFile)
 	}
-	for {
+	for began := eyes.Now(); ; {
 		times, err := o.stat(ctx, eyes, looked)
 		if err != nil {
 			return err
@@ -204,7 +204,7 @@ func (o *Observed) stand(ctx context.Context, eyes host.Eyes, pidFile string, fi
 			}
 		}
 		o.Loaded = !o.Running || !newest.After(times[pidFile])
-		if since := eyes.Now().Sub(newest); o.Loaded || since > settling || since < -settling {
+		if waited := eyes.Now().Sub(began); o.Loaded || waited > settling || waited < 0 {
 			return nil
 		}
 		select {
