@@ -112,6 +112,7 @@ func (m *machine) ReadFile(path string) ([]byte, bool, error) {
 	return []byte(text), ok, nil
 }
 func (m *machine) Glob(string) ([]string, error) { return nil, nil }
+func (m *machine) Find(string, []string, int) ([]string, bool, error) { return nil, true, nil }
 func (m *machine) Output(context.Context, ...string) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
