@@ -385,3 +385,56 @@ func TestApacheLoadsNothingThatIsWrong(t *testing.T) {
 	}
 	s.run("apache2ctl", "start")
 }
+
+// TestWhatRewritingLeaves shows what stays open while rewriting is allowed, that it is
+// told, and that it closes with it; that an exception may lie below a section of a
+// virtual host; and what Apache does where somebody made forbidden lines harmless.
+func TestWhatRewritingLeaves(t *testing.T) {
+	if !alone(t) {
+		return
+	}
+	s := site(t)
+	s.put("/var/www/a/flag/.htaccess", "RewriteEngine On\nRewriteRule ^x - [L,H=server-status]\n")
+	s.put("/var/www/a/flag/x.txt", "the source")
+	s.put("/var/www/a/keep/set/.htaccess", "SetHandler server-status\n")
+	s.put("/etc/apache2/conf-enabled/quiet.conf", "<Directory /srv/old>\nAllowOverride All Nonfatal=Override\n</Directory>\n")
+	gets := func(when, path string, want func(a answer, status bool) bool) {
+		t.Helper()
+		name := "a.example"
+		if strings.HasPrefix(path, "/old/") {
+			name = "b.example"
+		}
+		s.until(when+": "+path, func() bool {
+			a, status, err := get(name, path)
+			return err == nil && want(a, status)
+		})
+	}
+	chosen := func(_ answer, status bool) bool { return status }
+	broken := func(a answer, _ bool) bool { return a.status == 500 }
+	source := func(a answer, _ bool) bool { return a.body == "the source" }
+
+	d := &handler.Desired{Apache: true, Rewrite: true, Exceptions: []string{"/var/www/a/keep"}}
+	s.apply(d)
+	gets("rewriting allowed", "/set/", broken)
+	gets("rewriting allowed", "/keep/set/", chosen)
+	gets("rewriting allowed", "/flag/x.txt", chosen)
+	gets("forbidden lines are harmless", "/old/add/x.txt", source)
+	f, _ := s.see(d)
+	if len(f.Alarms) != 2 || !strings.Contains(f.Alarms[0], "quiet.conf:2") || !strings.Contains(f.Alarms[1], "/var/www/a/flag/.htaccess:2") {
+		t.Errorf("what is left open is not told: %q", f.Alarms)
+	}
+	s.put("/var/www/a/.htaccess", "Header set X-Site yes\n") // it would break all below, exceptions too
+	d.Rewrite = false
+	s.apply(d)
+	gets("rewriting forbidden", "/flag/x.txt", broken)
+	gets("rewriting forbidden", "/keep/set/", chosen)
+	if f, _ := s.see(d); len(f.Alarms) != 1 {
+		t.Errorf("what rewriting left open is closed, and told: %q", f.Alarms)
+	}
+	if log := s.text("/var/log/apache2/error.log"); strings.Contains(log, "AH00117") || strings.Contains(log, "AH02304") {
+		t.Errorf("the list holds what Apache does not know:\n%s", log)
+	}
+	s.apply(nil)
+	gets("let go", "/set/", chosen)
+	gets("let go", "/old/add/x.txt", chosen)
+}

@@ -128,7 +128,7 @@ func TestThePolicyHolds(t *testing.T) {
 		"host":             "<VirtualHost *:80>\r\nServerName a\r\nDocumentRoot /var/www/a\r\n\t<Directory /var/www/a>\r\n\t\tAllowOverride \\\r\n  All\r\n\t</Directory>\r\n\t<Directory /var/www/a/private>\n\t\tallowoverride   None\n\t</Directory>\n</VirtualHost>",
 		"main, late":       "<Directory /var/www/a>\nAllowOverride FileInfo\n</Directory>\n<Directory /var/www/a/b>\nAllowOverride AuthConfig\n</Directory>\n<Directory /var/www/a/c>\nAllowOverride None\n</Directory>\n",
 		"list":             "<Directory /var/www/a>\nAllowOverride None\nAllowOverrideList AddHandler Redirect\n</Directory>\n<Directory /var/www/a/b>\nAllowOverride FileInfo\n</Directory>\n",
-		"both lines":       "<Directory /var/www/a>\nAllowOverrideList AddHandler Redirect\nAllowOverride Options FileInfo Nonfatal=Override\n</Directory>\n",
+		"both lines":       "<Directory /var/www/a>\nAllowOverrideList AddHandler Redirect\nAllowOverride Options FileInfo Nonfatal=Unknown\n</Directory>\n",
 		"inherited":        "<Directory /var/www>\nAllowOverride All\n</Directory>\n<Directory /var/www/a>\nAllowOverrideList Require\n</Directory>\n",
 		"host over main":   "<Directory /var/www>\nAllowOverride None\n</Directory>\n<VirtualHost *>\n<Directory /var/www>\nAllowOverride All\n</Directory>\n</VirtualHost>\n<Directory /var/www/deep/er>\nAllowOverride None\n</Directory>\n",
 		"several sections": "<Directory /var/www/a>\nAllowOverride All\n</Directory>\n<VirtualHost *>\n<Directory /var/www/a>\nAllowOverride Options=All\n</Directory>\n</VirtualHost>\n",

@@ -70,6 +70,11 @@ func (a Allowed) listed(name string) bool {
 	return slices.ContainsFunc(a.List, func(l string) bool { return strings.EqualFold(l, name) })
 }
 
+// quiet reports that forbidden lines are no error.
+func (a Allowed) quiet() bool {
+	return slices.ContainsFunc(a.Nonfatal, func(n string) bool { return strings.EqualFold(n, "Override") || strings.EqualFold(n, "All") })
+}
+
 // nothing reports that .htaccess is not even read.
 func (a Allowed) nothing() bool { return len(a.Classes) == 0 && len(a.List) == 0 }
 

@@ -93,6 +93,9 @@ func (w *writer) verdicts(p Policy) (out []verdict) {
 		v.says, _ = w.At(s.Path, s.Host)
 		if v.loose = v.says.Loose(p) != nil && !p.exempt(s.Path); v.loose {
 			v.says = v.says.Under(p, w.modules)
+			if v.says.quiet() {
+				w.out.Blind = append(w.out.Blind, fmt.Sprintf("%s:%d: forbidden lines are ignored there (Nonfatal), so that the source of a script is sent out instead of an error", s.File, s.Line))
+			}
 			lists = append(lists, s)
 		}
 		out = append(out, v)
