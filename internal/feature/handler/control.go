@@ -29,7 +29,8 @@ const (
 
 // Limits of what is looked at and told.
 const (
-	mostFolders = 20_000 // below one root
+	mostFolders = 20_000          // below one root
+	mostSearch  = 5 * time.Second // in one look, which comes every half minute
 	mostUses    = 1_000
 	mostSaid    = 50
 	settling    = 5 * time.Second // Apache takes a moment to load what it was told to
@@ -256,7 +257,12 @@ func (o *Observed) search(eyes host.Eyes) error {
 	slices.Sort(roots)
 	roots = slices.Compact(roots)
 	var files []string
+	began := eyes.Now()
 	for i, r := range roots {
+		if eyes.Now().Sub(began) > mostSearch {
+			o.unseen("%s and %d folders of sites after it: looking through those before took %s", r, len(roots)-i-1, mostSearch)
+			break
+		}
 		above := slices.ContainsFunc(roots[:i], func(a string) bool { return strings.HasPrefix(r, strings.TrimSuffix(a, "/")+"/") })
 		if above || r == "/" {
 			continue

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -110,30 +112,36 @@ func (h *Handlers) show() act.Declaration {
 	}
 }
 
-func (h *Handlers) standing(ctx context.Context, v *act.View) (out Standing, err error) {
+func (h *Handlers) standing(ctx context.Context, v *act.View) (Standing, error) {
 	d, err := desired(ctx, v)
+	out := Standing{Apache: d.Apache, Rewrite: d.Rewrite, Exceptions: d.Exceptions}
 	if err != nil {
 		return out, err
 	}
-	out = Standing{Apache: d.Apache, Rewrite: d.Rewrite, Exceptions: d.Exceptions}
-	if h.ports.Look == nil {
-		out.Fault = "nobody looks at this server: its agent is not there"
-		return out, nil
-	}
-	s, err := h.ports.Look(ctx, Control)
-	if err != nil {
-		out.Fault = "the agent does not answer: " + err.Error()
-		return out, nil
-	}
-	out.State, out.Seen, out.Fault, out.Alarms, out.Plan = s.State, s.Seen, s.Fault, s.Alarms, s.Plan
-	if len(s.Observed) > 0 {
-		if err := json.Unmarshal(s.Observed, &out.Observed); err != nil {
-			out.Fault = "what the agent saw cannot be read: " + err.Error()
-			return out, nil
-		}
+	if err := h.look(ctx, &out); err != nil {
+		out.Fault = err.Error()
 	}
 	out.Sentence = out.says()
 	return out, nil
+}
+
+// look takes over what the agent saw.
+func (h *Handlers) look(ctx context.Context, out *Standing) error {
+	if h.ports.Look == nil {
+		return errors.New("nobody looks at this server: its agent is not there")
+	}
+	s, err := h.ports.Look(ctx, Control)
+	if err != nil {
+		return fmt.Errorf("the agent does not answer: %w", err)
+	}
+	out.State, out.Seen, out.Fault, out.Alarms, out.Plan = s.State, s.Seen, s.Fault, s.Alarms, s.Plan
+	if len(s.Observed) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(s.Observed, &out.Observed); err != nil {
+		return fmt.Errorf("what the agent saw cannot be read: %w", err)
+	}
+	return nil
 }
 
 // says is how the server stands, in one sentence.
