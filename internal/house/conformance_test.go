@@ -121,8 +121,8 @@ var settings = map[string]func(w *world, s *setting){
 		s.in["failures"] = 12
 	},
 	"handler.set": func(w *world, s *setting) {
-		w.must(console, "handler.set", map[string]any{"apache": false, "rewrite": true})
-		s.in = map[string]any{"apache": true, "rewrite": false}
+		w.must(console, "handler.set", map[string]any{"handlers": "allowed", "rewriting": "allowed"})
+		s.in = map[string]any{"handlers": "forbidden", "rewriting": "forbidden"}
 	},
 	"handler.exception.add": func(w *world, s *setting) { s.in["folder"] = "/var/www/" + w.unique("zone") },
 	"handler.exception.remove": func(w *world, s *setting) {

@@ -23,7 +23,7 @@ func TestHandlersInChromium(t *testing.T) {
 	says(b, "as Apache’s own configuration lets them")
 	says(b, "not tested on a real server")
 	b.Click("main details:first-of-type summary")
-	b.Click("#apache, [name=apache]")
+	b.Fill("handlers", "forbidden")
 	b.Click("form[action='/do/handler.set'] .foot button")
 	at(b, "/handlers")
 	says(b, "sites choose no handlers by .htaccess")

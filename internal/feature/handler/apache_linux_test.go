@@ -90,6 +90,8 @@ func site(t *testing.T) *server {
 		s.put(dir+"/add/x.txt", "the source")
 		s.put(dir+"/type/.htaccess", "# a type that is a handler\nForceType server-status\n")
 		s.put(dir+"/type/x.txt", "the source")
+		s.put(dir+"/files/.htaccess", "<IfModule mod_mime.c>\n<FilesMatch x>\n<If \"true\">\nSetHandler server-status\n</If>\n</FilesMatch>\n</IfModule>\n")
+		s.put(dir+"/files/x.txt", "the source")
 	}
 	s.put("/var/www/a/cgi/.htaccess", "AddHandler cgi-script .sh\nOptions +ExecCGI\n")
 	s.put("/var/www/a/cgi/run.sh", "#!/bin/sh\necho Content-Type: text/plain\necho\necho it ran\n")
@@ -164,7 +166,7 @@ func (s *server) answers(when string, free map[string]bool) {
 		if dir != "" {
 			dir = "/" + dir
 		}
-		for _, path := range []string{"/set/", "/add/x.txt", "/type/x.txt"} {
+		for _, path := range []string{"/set/", "/add/x.txt", "/type/x.txt", "/files/x.txt"} {
 			s.until(fmt.Sprintf("%s: %s%s chooses its handler: %v", when, where, path, overrides), func() bool {
 				a, status, err := get(name, dir+path)
 				return err == nil && (overrides && status || !overrides && a.status == http.StatusInternalServerError && !strings.Contains(a.body, "the source"))
@@ -312,10 +314,10 @@ func (s *server) impact(o handler.Observed) {
 			got = append(got, fmt.Sprintf("%s %s:%d %s", u.Site, u.File, u.Line, u.Kind))
 		}
 	}
-	want := []string{"b.example /srv/b/add/.htaccess:1 handler", "b.example /srv/b/set/.htaccess:1 handler", "b.example /srv/b/type/.htaccess:2 handler",
-		"b.example /srv/old/add/.htaccess:1 handler", "b.example /srv/old/set/.htaccess:1 handler", "b.example /srv/old/type/.htaccess:2 handler",
+	want := []string{"b.example /srv/b/add/.htaccess:1 handler", "b.example /srv/b/files/.htaccess:4 handler", "b.example /srv/b/set/.htaccess:1 handler", "b.example /srv/b/type/.htaccess:2 handler",
+		"b.example /srv/old/add/.htaccess:1 handler", "b.example /srv/old/files/.htaccess:4 handler", "b.example /srv/old/set/.htaccess:1 handler", "b.example /srv/old/type/.htaccess:2 handler",
 		"a.example /var/www/a/add/.htaccess:1 handler", "a.example /var/www/a/cgi/.htaccess:1 handler", "a.example /var/www/a/cgi/.htaccess:2 programs",
-		"a.example /var/www/a/set/.htaccess:1 handler", "a.example /var/www/a/type/.htaccess:2 handler"}
+		"a.example /var/www/a/files/.htaccess:4 handler", "a.example /var/www/a/set/.htaccess:1 handler", "a.example /var/www/a/type/.htaccess:2 handler"}
 	if !slices.Equal(got, want) || !o.Installed || !o.Running || len(o.Grants) != 2 {
 		s.Errorf("it would break\n%s\nwant\n%s\n%+v", strings.Join(got, "\n"), strings.Join(want, "\n"), o.Grants)
 	}

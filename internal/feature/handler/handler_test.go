@@ -106,7 +106,7 @@ func TestRowsBecomeTheOrder(t *testing.T) {
 			}
 		}
 		order(`{"apache":false,"rewrite":true}`)
-		w.must("handler.set", fields{"apache": true, "rewrite": false})
+		w.must("handler.set", fields{"handlers": "forbidden", "rewriting": "forbidden"})
 		w.must("handler.exception.add", fields{"folder": "/var/www/b"})
 		w.must("handler.exception.add", fields{"folder": "/var/www/a"})
 		if r, err := w.do("handler.exception.add", fields{"folder": "/var/www/a"}); err != nil || r.State != act.Unchanged {
@@ -177,7 +177,7 @@ func TestImpactFollowsTheRows(t *testing.T) {
 			}
 		}
 		want(2, 1, 1)
-		w.must("handler.set", fields{"apache": true, "rewrite": false})
+		w.must("handler.set", fields{"handlers": "forbidden", "rewriting": "forbidden"})
 		want(4, 0, 1)
 		w.must("handler.exception.add", fields{"folder": "/b"})
 		want(2, 0, 1)

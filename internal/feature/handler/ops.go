@@ -14,10 +14,22 @@ import (
 	"hostward/internal/handlers/apache"
 )
 
-// SetIn is the two switches.
+// SetIn is the two switches, in words.
 type SetIn struct {
-	Apache  bool `json:"apache" doc:"sites choose no handlers by .htaccess"`
-	Rewrite bool `json:"rewrite" doc:"RewriteRule stays allowed; most sites need it, and its flags H, T and P can name a handler"`
+	Handlers  string `json:"handlers" cli:"arg" rule:"required,enum=allowed|forbidden" doc:"whether a site may choose handlers by .htaccess; allowed: as Apache's own configuration lets it"`
+	Rewriting string `json:"rewriting" rule:"enum=allowed|forbidden" doc:"whether RewriteRule stays, which most sites need, and whose flags H, T and P can name a handler; left out: allowed"`
+}
+
+const forbidden = "forbidden"
+
+func switches(d Desired) SetIn {
+	word := func(allowed bool) string {
+		if allowed {
+			return "allowed"
+		}
+		return forbidden
+	}
+	return SetIn{word(!d.Apache), word(d.Rewrite)}
 }
 
 // Nothing is an input or output without fields.
@@ -26,17 +38,18 @@ type Nothing struct{}
 func (h *Handlers) set() act.Declaration {
 	return act.Change[SetIn, Nothing]{
 		Name: "handler.set", Doc: "Say whether sites may choose handlers; nothing changes until the control is applied.", Class: class,
-		Roles: act.Admins, Must: []string{"handler.set"}, Serves: serves(), Sample: SetIn{Apache: true, Rewrite: true}, Target: target[SetIn],
+		Roles: act.Admins, Must: []string{"handler.set"}, Serves: serves(), Sample: SetIn{Handlers: forbidden, Rewriting: "allowed"}, Target: target[SetIn],
 		Run: func(ctx context.Context, tx *act.Tx, in SetIn) (Nothing, error) {
 			was, err := desired(ctx, &tx.View)
 			if err != nil {
 				return Nothing{}, err
 			}
-			fields := act.Diff(SetIn{was.Apache, was.Rewrite}, in)
+			now := Desired{Apache: in.Handlers == forbidden, Rewrite: in.Rewriting != forbidden}
+			fields := act.Diff(switches(was), switches(now))
 			if fields == nil {
 				return Nothing{}, nil
 			}
-			if err := write(ctx, tx, Desired{Apache: in.Apache, Rewrite: in.Rewrite}); err != nil {
+			if err := write(ctx, tx, now); err != nil {
 				return Nothing{}, err
 			}
 			return Nothing{}, tx.Record(ctx, "handler.set", self, fields...)

@@ -294,6 +294,20 @@ func TestSites(t *testing.T) {
 	}
 }
 
+// TestTypes tells plain types from those that are handlers; both go.
+func TestTypes(t *testing.T) {
+	c := read(t, debian("<Directory /a>\nAllowOverride FileInfo\n</Directory>\n"), true)
+	for line, kind := range map[string]string{
+		"AddType image/webp .webp": apache.Type, "AddType font/woff2 woff2": apache.Type, "ForceType 'application/json'": apache.Type, "ForceType None": apache.Handler,
+		"AddType application/x-httpd-php .jpg": apache.Handler, "addtype Application/X-HTTPD-CGI .x": apache.Handler, "ForceType server-status": apache.Handler,
+		"AddType text/x-server-parsed-html .html": apache.Handler, "RemoveType .php": apache.Handler, "AddType": apache.Handler,
+	} {
+		if uses := c.Site("/a/.htaccess", line+"\n"); len(uses) != 1 || uses[0].Kind != kind || !keeps.Breaks(uses[0]) {
+			t.Errorf("%s: %+v, want %s", line, uses, kind)
+		}
+	}
+}
+
 // FuzzComesBack wants no text to stop the reader, and every text back.
 func FuzzComesBack(f *testing.F) {
 	f.Add("<VirtualHost *>\n<Directory /a>\nAllowOverride \\\n All\n</Directory>\n</VirtualHost>")

@@ -18,19 +18,34 @@ type Use struct {
 
 // The kinds of a use.
 const (
-	Handler  = "handler"  // it chooses what handles a file
-	Programs = "programs" // it lets Apache run programs of the folder
-	Foreign  = "foreign"  // it is of no module that comes with Apache, and goes with FileInfo
-	Rewrite  = "rewrite"  // it rewrites, and names no handler; only the first of a file is told
-	Flag     = "flag"     // it rewrites, and names a handler, a type or a proxy
-	Engine   = "engine"   // it switches PHP on or off
-	Lua      = "lua"      // mod_lua: allowed wherever .htaccess is read
+	Handler  = "handler"
+	Type     = "type"
+	Programs = "programs"
+	Foreign  = "foreign"
+	Rewrite  = "rewrite" // only the first of a file is told
+	Flag     = "flag"
+	Engine   = "engine"
+	Lua      = "lua"
 )
+
+var why = map[string]string{
+	Handler:  "chooses what handles a file",
+	Type:     "names a plain media type, which goes because a type can be a handler; Apache’s own list of types most likely has it, or can have it",
+	Programs: "lets Apache run programs of the folder",
+	Foreign:  "is of no module that comes with Apache, and goes with the rest of FileInfo",
+	Rewrite:  "rewrites; a rewrite rule can name a handler",
+	Flag:     "names a handler, a type or another server in a rewrite rule",
+	Engine:   "switches PHP on or off",
+	Lua:      "is of mod_lua, which is allowed wherever .htaccess is read",
+}
+
+// Why says what the line does.
+func (u Use) Why() string { return why[u.Kind] }
 
 // Breaks reports whether the policy forbids a use, so that the site answers 500 there.
 func (p Policy) Breaks(u Use) bool {
 	switch u.Kind {
-	case Handler, Programs, Foreign:
+	case Handler, Type, Programs, Foreign:
 		return !p.exempt(path.Dir(u.File))
 	case Rewrite, Flag:
 		return !p.Rewrite && !p.exempt(path.Dir(u.File))
@@ -110,6 +125,8 @@ func (s *site) judge(name, args string) string {
 			return Foreign
 		}
 	case !may:
+	case name == "addtype" || name == "forcetype":
+		return typed(first(args))
 	case handles(name):
 		return Handler
 	case name == "rewriterule":
@@ -125,6 +142,17 @@ func first(args string) string {
 		return w[0]
 	}
 	return ""
+}
+
+// typed tells a media type that is no more from one that modules take for a handler,
+// such as application/x-httpd-php.
+func typed(name string) string {
+	top, sub, ok := strings.Cut(strings.ToLower(name), "/")
+	if ok && slices.Contains([]string{"image", "audio", "video", "font", "model", "text", "application"}, top) &&
+		!strings.HasPrefix(sub, "x-httpd") && !strings.HasPrefix(sub, "x-server-parsed") && sub != "x-type-map" {
+		return Type
+	}
+	return Handler
 }
 
 // options tells of options that run programs.
