@@ -308,6 +308,29 @@ func TestTypes(t *testing.T) {
 	}
 }
 
+// TestPatternsHideNothing has sections whose patterns match each other's text, not
+// each other's folders.
+func TestPatternsHideNothing(t *testing.T) {
+	for name, site := range map[string]string{
+		"later pattern": "<Directory /srv/*>\nAllowOverride All\n</Directory>\n<Directory /srv/?>\nAllowOverride None\n</Directory>\n",
+		"list on top":   "<Directory /srv/ab>\nAllowOverride All\n</Directory>\n<Directory /srv/*>\nAllowOverrideList Require\n</Directory>\n",
+		"class on top":  "<Directory /srv/ab>\nAllowOverrideList AddHandler\n</Directory>\n<Directory /srv/*>\nAllowOverride AuthConfig\n</Directory>\n",
+	} {
+		f := debian("<VirtualHost *>\n" + site + "</VirtualHost>\n")
+		if read(t, f, false).Grants(keeps) == nil {
+			t.Errorf("%s: nothing is seen", name)
+		}
+		w := apply(t, f, &keeps)
+		got, _ := read(t, f, false).At("/srv/ab", 1)
+		if g := read(t, f, false).Grants(keeps); got.Loose(keeps) != nil || g != nil {
+			t.Errorf("%s: it is still allowed: %s; %v", name, got, g)
+		}
+		if strings.Contains(site, "List") != (w.Blind != nil) {
+			t.Errorf("%s: it is said: %q", name, w.Blind)
+		}
+	}
+}
+
 // FuzzComesBack wants no text to stop the reader, and every text back.
 func FuzzComesBack(f *testing.F) {
 	f.Add("<VirtualHost *>\n<Directory /a>\nAllowOverride \\\n All\n</Directory>\n</VirtualHost>")

@@ -64,7 +64,7 @@ type File struct {
 	Path     string
 	text     string // as it is
 	original string // as it was before lines of it were replaced
-	replaced []int
+	replaced []replacement
 }
 
 // Limits of a configuration; more than that is not one.

@@ -13,12 +13,12 @@ import (
 //	AllowOverride AuthConfig Indexes Limit
 //	AllowOverrideList ErrorDocument Header …
 //
-// The figure is of the two lines below. If somebody edits them, theirs is what
+// The figure is of the one or two lines below. If somebody edits them, theirs is what
 // holds from then on, and what comes back in the end: an edit is never lost.
 const (
 	markBegin = "# Hostward "
 	markSays  = ": sites choose no handlers here; it was:"
-	markLines = 2
+	mostBelow = 2
 )
 
 func markOf(lines string) string {
@@ -26,27 +26,33 @@ func markOf(lines string) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// put replaces original, which ends with its line, by two lines.
-func put(original string, a Allowed) string {
-	body := original[len(original)-len(strings.TrimLeft(original, " \t")):]
-	indent := original[:len(original)-len(body)]
+// put replaces original, which ends with its line, by other lines.
+func put(original string, says []string) string {
+	indent := original[:len(original)-len(strings.TrimLeft(original, " \t"))]
 	end := "\n"
 	if strings.HasSuffix(original, "\r\n") {
 		end = "\r\n"
 	}
-	first, second, _ := strings.Cut(a.String(), "\n")
-	lines := indent + first + end + indent + second + end
-	return markBegin + markOf(lines) + markSays + original + lines
+	var lines strings.Builder
+	for _, l := range says {
+		lines.WriteString(indent + l + end)
+	}
+	return markBegin + markOf(lines.String()) + markSays + original + lines.String()
 }
 
-// original returns a file as it was before lines in it were replaced, and the
-// numbers that the replaced lines have in it.
-func original(text string) (string, []int) {
+// replacement is a line of an original that others stand for.
+type replacement struct {
+	line int // in the original
+	by   int // lines, besides the comment
+}
+
+// original returns a file as it was before lines in it were replaced, and which.
+func original(text string) (string, []replacement) {
 	if !strings.Contains(text, markSays) {
 		return text, nil
 	}
 	var out strings.Builder
-	var at []int
+	var at []replacement
 	copied := 0
 	for l := range logical(text) {
 		sum, was, ok := mark(text[l.start:l.end])
@@ -55,8 +61,8 @@ func original(text string) (string, []int) {
 		}
 		out.WriteString(text[copied:l.start])
 		copied = l.end
-		if lines := below(text[l.end:]); markOf(lines) == sum {
-			at = append(at, strings.Count(out.String(), "\n")+1)
+		if lines := below(text[l.end:], sum); lines != "" {
+			at = append(at, replacement{strings.Count(out.String(), "\n") + 1, strings.Count(lines, "\n")})
 			out.WriteString(was)
 			copied += len(lines)
 		}
@@ -74,34 +80,36 @@ func mark(comment string) (sum, was string, ok bool) {
 	return strings.Cut(rest, markSays)
 }
 
-// below returns the lines that belong to a mark.
-func below(text string) string {
+// below returns the lines that belong to a mark; "" if they were edited.
+func below(text, sum string) string {
 	end := 0
-	for range markLines {
+	for range mostBelow {
 		i := strings.IndexByte(text[end:], '\n')
 		if i < 0 {
-			return text
+			return ""
 		}
-		end += i + 1
+		if end += i + 1; markOf(text[:end]) == sum {
+			return text[:end]
+		}
 	}
-	return text[:end]
+	return ""
 }
 
 // now is the number that a line of the original has in the file today.
-func now(no int, replaced []int) int {
+func now(no int, replaced []replacement) int {
 	shift := 0
 	for _, r := range replaced {
-		if r < no {
-			shift += markLines
+		if r.line < no {
+			shift += r.by
 		}
-		if r == no {
-			return no + shift + 1 // the first of the two
+		if r.line == no {
+			return no + shift + 1 // the first of them
 		}
 	}
 	return no + shift
 }
 
-// DropIn is the text of the file that says everything again for the main server.
+// dropIn is the text of the file that says everything again for the main server.
 func dropIn(blocks []string) string {
 	if len(blocks) == 0 {
 		return ""

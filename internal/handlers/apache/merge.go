@@ -43,27 +43,71 @@ func meets(a, b []string) bool {
 	return true
 }
 
-// At returns what .htaccess may do in a folder of a host, and the section that has
-// the last word; nil: none has, and it may do nothing.
-func (c *Config) At(dir string, host int) (Allowed, *Section) {
-	var list []*Section
+// sequence returns the sections that speak of a folder of a host, in the order in
+// which Apache merges them: deeper after shallower, those of the host after those of
+// the main server, later after earlier. Of a pattern only what surely speaks of all it
+// means: what stands above, and the same pattern.
+func (c *Config) sequence(dir string, host int) (list []*Section) {
 	all := parts(dir)
 	for i := range c.Sections {
 		s := &c.Sections[i]
-		if (s.Host == 0 || s.Host == host) && covers(parts(s.Path), all) {
+		own := parts(s.Path)
+		if (s.Host == 0 || s.Host == host) && covers(own, all) && (!wild(dir) || len(own) < len(all) || s.Path == dir) {
 			list = append(list, s)
 		}
 	}
 	slices.SortStableFunc(list, func(a, b *Section) int {
 		return cmp.Or(cmp.Compare(len(parts(a.Path)), len(parts(b.Path))), cmp.Compare(min(a.Host, 1), min(b.Host, 1)))
 	})
-	var out Allowed
-	var last *Section
-	for _, s := range list {
-		out = out.then(s)
-		last = s
+	return list
+}
+
+// At returns what .htaccess may do in a folder of a host, and the section that has
+// the last word; nil: none has, and it may do nothing.
+func (c *Config) At(dir string, host int) (out Allowed, last *Section) {
+	for _, s := range c.sequence(dir, host) {
+		out, last = out.then(s), s
 	}
 	return out, last
+}
+
+// word is what a section makes of what is above it, and what of that the policy would
+// take away because of this section; nil: it holds, or another has the last word.
+func (c *Config) word(s *Section, p Policy) (says Allowed, loose []string) {
+	var all Allowed
+	var over, listed *Section
+	for _, t := range c.sequence(s.Path, s.Host) {
+		all = all.then(t)
+		if t == s {
+			says = all
+		}
+		if t.over {
+			over = t
+		}
+		if t.listed {
+			listed = t
+		}
+	}
+	if over == s {
+		loose = all.looseClasses()
+	}
+	if listed == s {
+		loose = append(loose, all.looseList(p)...)
+	}
+	return says, loose
+}
+
+// unsure reports whether what the list of a section must hold cannot be told without
+// knowing which folders there are, or differs from host to host: what it takes over
+// from others is theirs by a pattern, or by sections of a host above one of the main
+// server.
+func (c *Config) unsure(s *Section) bool {
+	return slices.ContainsFunc(c.Sections, func(t Section) bool {
+		lacks := t.listed && !s.listed || t.over && !s.over
+		host := s.Host == 0 && t.Host != 0 && len(parts(t.Path)) < len(parts(s.Path))
+		pattern := (t.Host == 0 || t.Host == s.Host) && t.Path != s.Path && (wild(t.Path) || wild(s.Path))
+		return lacks && (host || pattern) && meets(parts(t.Path), parts(s.Path))
+	})
 }
 
 // then is what is allowed when a section comes on top.
@@ -99,9 +143,8 @@ type Grant struct {
 func (c *Config) Grants(p Policy) (out []Grant) {
 	for i := range c.Sections {
 		s := &c.Sections[i]
-		got, last := c.At(s.Path, s.Host)
-		may := got.Loose(p)
-		if may == nil || last != s {
+		_, may := c.word(s, p)
+		if may == nil {
 			continue
 		}
 		out = append(out, Grant{Path: s.Path, Host: c.Hosts[s.Host].Name, File: s.File, Line: s.Line, May: may, Except: p.exempt(s.Path)})

@@ -95,17 +95,25 @@ func (a Allowed) scripts() (out []string) {
 }
 
 // Loose says what a policy would take away here; nil: it holds.
-func (a Allowed) Loose(p Policy) (out []string) {
+func (a Allowed) Loose(p Policy) []string { return append(a.looseClasses(), a.looseList(p)...) }
+
+// looseClasses is what AllowOverride brings of it.
+func (a Allowed) looseClasses() (out []string) {
 	if a.may("FileInfo") {
 		out = append(out, "handlers (FileInfo)")
 	}
+	if o := a.scripts(); o != nil && a.may("Options") {
+		out = append(out, "Options "+strings.Join(o, " "))
+	}
+	return out
+}
+
+// looseList is what AllowOverrideList brings of it.
+func (a Allowed) looseList(p Policy) (out []string) {
 	for _, name := range a.List {
-		if p.withheld(name) {
+		if p.withheld(name) || strings.EqualFold(name, "Options") && a.scripts() != nil && !a.may("Options") {
 			out = append(out, name)
 		}
-	}
-	if o := a.scripts(); o != nil {
-		out = append(out, "Options "+strings.Join(o, " "))
 	}
 	return out
 }
@@ -139,7 +147,13 @@ func (a Allowed) Under(p Policy, modules Modules) Allowed {
 }
 
 // String returns it as the two directives that say all of it.
-func (a Allowed) String() string {
+func (a Allowed) String() string { return a.over() + "\n" + a.only() }
+
+// only is the directive about single directives.
+func (a Allowed) only() string { return "AllowOverrideList " + orNone(a.List) }
+
+// over is the directive about classes.
+func (a Allowed) over() string {
 	var over []string
 	for _, c := range a.Classes {
 		if c == "Options" && a.Options != nil {
@@ -153,7 +167,7 @@ func (a Allowed) String() string {
 	for _, n := range a.Nonfatal {
 		over = append(over, "Nonfatal="+n)
 	}
-	return "AllowOverride " + orNone(over) + "\nAllowOverrideList " + orNone(a.List)
+	return "AllowOverride " + orNone(over)
 }
 
 func orNone(list []string) string {

@@ -38,8 +38,8 @@ type writer struct {
 
 // edit replaces a span of an original.
 type edit struct {
-	span    [2]int
-	allowed Allowed
+	span [2]int
+	says []string
 }
 
 // with returns the original with edits.
@@ -52,7 +52,7 @@ func (f File) with(edits []edit) string {
 			continue // the same lines, included twice
 		}
 		out.WriteString(f.original[at:e.span[0]])
-		out.WriteString(put(f.original[e.span[0]:e.span[1]], e.allowed))
+		out.WriteString(put(f.original[e.span[0]:e.span[1]], e.says))
 		at = e.span[1]
 	}
 	out.WriteString(f.original[at:])
@@ -65,6 +65,18 @@ type verdict struct {
 	says   Allowed
 	loose  bool // it allows more now
 	within bool // a section with a list of ours is above it, so that it must say its own
+	list   bool // it gets a list
+}
+
+// lines are what the section should say.
+func (v verdict) lines() (out []string) {
+	if v.s.over {
+		out = append(out, v.says.over())
+	}
+	if v.list {
+		out = append(out, v.says.only())
+	}
+	return out
 }
 
 // plan makes the edits and returns the text of the drop-in.
@@ -75,11 +87,17 @@ func (w *writer) plan(p Policy) string {
 	for _, v := range verdicts {
 		switch {
 		case w.Reached && v.s.early:
-			if again {
-				blocks = append(blocks, v.block())
+			if !again {
+				continue
 			}
+			blocks = append(blocks, v.block())
 		case v.loose || v.within:
 			w.edit(v)
+		default:
+			continue
+		}
+		if v.list && w.unsure(v.s) {
+			w.out.Blind = append(w.out.Blind, fmt.Sprintf("%s:%d: a pattern and a list (AllowOverrideList) meet in the same folders; sites there may do something else than before, though not choose handlers", v.s.File, v.s.Line))
 		}
 	}
 	return dropIn(append(blocks, w.exceptions(p, verdicts)...))
@@ -90,20 +108,28 @@ func (w *writer) verdicts(p Policy) (out []verdict) {
 	for i := range w.Sections {
 		s := &w.Sections[i]
 		v := verdict{s: s}
-		v.says, _ = w.At(s.Path, s.Host)
-		if v.loose = v.says.Loose(p) != nil && !p.exempt(s.Path); v.loose {
-			v.says = v.says.Under(p, w.modules)
+		had, loose := w.word(s, p)
+		v.says, v.list = had, s.listed
+		if !p.exempt(s.Path) {
+			v.says, v.loose = had.Under(p, w.modules), loose != nil
+			v.list = s.listed || had.may("FileInfo")
+		}
+		if v.loose && v.list {
+			lists = append(lists, s)
+		}
+		if v.loose {
 			if v.says.quiet() {
 				w.out.Blind = append(w.out.Blind, fmt.Sprintf("%s:%d: forbidden lines are ignored there (Nonfatal), so that the source of a script is sent out instead of an error", s.File, s.Line))
 			}
-			lists = append(lists, s)
 		}
 		out = append(out, v)
 	}
-	for i, v := range out {
-		out[i].within = slices.ContainsFunc(lists, func(l *Section) bool {
+	for i := range out {
+		v := &out[i]
+		v.within = slices.ContainsFunc(lists, func(l *Section) bool {
 			return (l.Host == 0 || v.s.Host == 0 || l.Host == v.s.Host) && meets(parts(l.Path), parts(v.s.Path))
 		})
+		v.list = v.list || v.within
 	}
 	return out
 }
@@ -114,7 +140,7 @@ func (v verdict) block() string {
 	for _, open := range v.s.wrap {
 		b.WriteString(open + "\n")
 	}
-	b.WriteString(v.s.open + "\n\t" + strings.ReplaceAll(v.says.String(), "\n", "\n\t") + "\n</Directory>\n")
+	b.WriteString(v.s.open + "\n\t" + strings.Join(v.lines(), "\n\t") + "\n</Directory>\n")
 	for _, open := range slices.Backward(v.s.wrap) {
 		name, _, _ := strings.Cut(strings.Trim(open, "<>"), " ")
 		b.WriteString("</" + name + ">\n")
@@ -132,11 +158,11 @@ func (w *writer) edit(v verdict) {
 			return
 		}
 		for _, e := range w.edits[f.Path] {
-			if e.span == v.s.span && e.allowed.String() != v.says.String() {
+			if e.span == v.s.span && !slices.Equal(e.says, v.lines()) {
 				w.out.Blind = append(w.out.Blind, fmt.Sprintf("%s:%d: the file is included several times, and the line does not mean the same each time", v.s.File, v.s.Line))
 			}
 		}
-		w.edits[f.Path] = append(w.edits[f.Path], edit{v.s.span, v.says})
+		w.edits[f.Path] = append(w.edits[f.Path], edit{v.s.span, v.lines()})
 		return
 	}
 }
