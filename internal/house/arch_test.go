@@ -74,6 +74,9 @@ var rooms = []room{
 		"database/sql": "the nameserver is fed; it never opens the database"}},
 	// The log's own feature shows what the ledger keeps; it still changes nothing.
 	{dir: "internal/feature/actionlog", ours: []string{"core", "act", "ledger"}, bans: hands},
+	// What web servers' files say about handlers is text to be read and written.
+	{dir: "internal/handlers", bans: map[string]string{"os": "handlers is text in, text out: eyes read, hands write", "net": "handlers knows no network"}},
+	{dir: "internal/feature/handler", ours: []string{"core", "act", "control", "host", "handlers", "handlers/apache", "handlers/iis"}, bans: hands},
 	{dir: "internal/feature/*", ours: []string{"core", "act", "control", "host", "rr", "rr/sign", "rr/transfer"}, bans: hands},
 	// What the outside sees of a zone is measured in the words of DNS, and told to sign.Next.
 	{dir: "internal/adapter/outside", ours: []string{"core", "rr", "rr/ask", "rr/sign"}},

@@ -120,6 +120,15 @@ var settings = map[string]func(w *world, s *setting){
 		w.must(console, "limits.set", s.in)
 		s.in["failures"] = 12
 	},
+	"handler.set": func(w *world, s *setting) {
+		w.must(console, "handler.set", map[string]any{"handlers": "allowed", "rewriting": "allowed"})
+		s.in = map[string]any{"handlers": "forbidden", "rewriting": "forbidden"}
+	},
+	"handler.exception.add": func(w *world, s *setting) { s.in["folder"] = "/var/www/" + w.unique("zone") },
+	"handler.exception.remove": func(w *world, s *setting) {
+		s.in["folder"] = "/var/www/" + w.unique("zone")
+		w.must(console, "handler.exception.add", s.in)
+	},
 	"secret.note": func(w *world, s *setting) { s.in["purpose"], s.in["values"] = "test", w.made },
 	"zone.create": func(w *world, s *setting) { s.in["name"] = w.unique("zone") + ".example" },
 	"zone.import": func(w *world, s *setting) {

@@ -17,6 +17,7 @@ import (
 	"hostward/internal/feature/actionlog"
 	"hostward/internal/feature/control"
 	"hostward/internal/feature/factor"
+	"hostward/internal/feature/handler"
 	"hostward/internal/feature/job"
 	"hostward/internal/feature/login"
 	"hostward/internal/feature/notice"
@@ -26,6 +27,7 @@ import (
 	"hostward/internal/feature/secret"
 	"hostward/internal/feature/token"
 	"hostward/internal/feature/zone"
+	"hostward/internal/host"
 	"hostward/internal/keeper"
 	"hostward/internal/ledger"
 	"hostward/internal/rr"
@@ -50,6 +52,7 @@ type features struct {
 	log       *actionlog.Log
 	jobs      *job.Jobs
 	controls  *control.Controls
+	handlers  *handler.Handlers
 }
 
 func newFeatures(h *House) *features {
@@ -73,6 +76,7 @@ func newFeatures(h *House) *features {
 	f.doors(h)
 	f.accounts.Join([]account.Way{f.login, f.tokens, f.factors, f.notices}, []account.Holding{f.zones, f.peers}, f.notices)
 	f.policy = policy.New(h.policy)
+	f.handlers = handler.New(handler.Ports{Look: func(ctx context.Context, name string) (host.Status, error) { return h.agents.status(ctx, name) }})
 	machines := f.machines()
 	h.agents = newAgents(h, machines)
 	f.controls = control.New(h.agents, machines)
@@ -156,7 +160,7 @@ func (h *House) issuer() string {
 
 // machines are the controls of the machine, in the order in which they are shown.
 func (f *features) machines() []engine.Machine {
-	return []engine.Machine{}
+	return []engine.Machine{f.handlers.Machine()}
 }
 
 // Machines returns the controls alone, for the agent.
@@ -165,7 +169,7 @@ func Machines() []engine.Machine { return newFeatures(&House{}).machines() }
 // list is the list of features, in the order of the rail.
 func (f *features) list() []act.Feature {
 	return []act.Feature{f.zones.Feature(), f.peers.Feature(), f.accounts.Feature(), f.login.Feature(), f.factors.Feature(), f.passwords.Feature(), f.access.Feature(),
-		f.tokens.Feature(), f.notices.Feature(), f.secrets.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature(), f.controls.Feature()}
+		f.tokens.Feature(), f.notices.Feature(), f.secrets.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature(), f.controls.Feature(), f.handlers.Feature()}
 }
 
 // migrations are the tables of the frame, then those of each feature.
