@@ -8,12 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"hostward/internal/act"
 	"hostward/internal/core"
 	"hostward/internal/feature/access"
 	"hostward/internal/feature/account"
 	"hostward/internal/feature/actionlog"
+	"hostward/internal/feature/clock"
 	"hostward/internal/feature/factor"
 	"hostward/internal/feature/job"
 	"hostward/internal/feature/login"
@@ -45,6 +47,7 @@ type features struct {
 	zones     *zone.Zones
 	peers     *peer.Peers
 	policy    *policy.Policy
+	clock     *clock.Clock
 	log       *actionlog.Log
 	jobs      *job.Jobs
 }
@@ -52,6 +55,7 @@ type features struct {
 func newFeatures(h *House) *features {
 	h.policy = &policyFile{path: filepath.Join(h.Config.Config, "panel.ini")}
 	h.blocklist = &blocklist{dir: filepath.Join(h.Data, BlocklistDir)}
+	h.clock = &clockWatch{house: h}
 	f := &features{accounts: account.New()}
 	f.log = actionlog.New(actionlog.Ports{
 		Browser: ledger.Browser{Keys: h.Keeper, Status: func(seq int64) ledger.State { return h.Sealer.Status(seq) }},
@@ -70,6 +74,7 @@ func newFeatures(h *House) *features {
 	f.doors(h)
 	f.accounts.Join([]account.Way{f.login, f.tokens, f.factors, f.notices}, []account.Holding{f.zones, f.peers}, f.notices)
 	f.policy = policy.New(h.policy)
+	f.clock = clock.New(clock.Ports{Status: h.clock.last, Administrators: f.administrators, Notices: f.notices})
 	f.jobs = job.New(f.accounts.Below, func(id string) (int64, int64, bool) { return h.Bus.Progress(id) })
 	return f
 }
@@ -108,6 +113,16 @@ func (f *features) doors(h *House) {
 func (f *features) census(ctx context.Context, v *act.View, demand string) (password.Census, error) {
 	total, good, weak, err := f.login.Census(ctx, v, demand)
 	return password.Census{Total: total, Current: good, Weak: weak, Unseen: total - good - weak}, err
+}
+
+// administrators are those who are told what becomes of the server.
+func (f *features) administrators(ctx context.Context, v *act.View) (ids []string, err error) {
+	err = f.accounts.Everyone(ctx, v, func(who act.Actor, _ time.Time) {
+		if who.Role&act.Admins != 0 {
+			ids = append(ids, who.ID)
+		}
+	})
+	return ids, err
 }
 
 // names are the caller's own, and whether he has a second factor.
@@ -151,7 +166,7 @@ func (h *House) issuer() string {
 // list is the list of features, in the order of the rail.
 func (f *features) list() []act.Feature {
 	return []act.Feature{f.zones.Feature(), f.peers.Feature(), f.accounts.Feature(), f.login.Feature(), f.factors.Feature(), f.passwords.Feature(), f.access.Feature(),
-		f.tokens.Feature(), f.notices.Feature(), f.secrets.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature()}
+		f.tokens.Feature(), f.notices.Feature(), f.secrets.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature(), f.clock.Feature()}
 }
 
 // migrations are the tables of the frame, then those of each feature.

@@ -90,6 +90,7 @@ type House struct {
 	signing     *signing
 	secondaries *secondaries
 	world       *world
+	clock       *clockWatch
 	neighbours  atomic.Pointer[nameserver.Settings] // as the nameserver was told last
 	follower    *witness.Follower
 	writer      *store.Writer

@@ -1,0 +1,148 @@
+package house
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"hostward/internal/act"
+	"hostward/internal/feature/clock"
+	"hostward/internal/host"
+)
+
+const (
+	sampleEvery = 10 * time.Minute // a point of the clock's series
+	surely      = 2                // looks in a row that agree, before an alarm begins or ends
+)
+
+// clockWatch keeps what was seen of the clock: it makes points of looks, and finds
+// jumps, and alarms that begin and end.
+type clockWatch struct {
+	house *House
+
+	mu     sync.Mutex
+	status host.Status
+	known  bool
+
+	work     sync.Mutex // one look after the other
+	loaded   bool
+	at       clock.Instant
+	recorded []clock.Alarm
+	differs  map[string]int // looks in a row that differed from what is recorded, by alarm
+	sample   clock.SampleIn
+}
+
+// last returns the status that was seen last.
+func (w *clockWatch) last() (host.Status, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.status, w.known
+}
+
+// saw takes a look at the control of the clock. Who says the same look twice adds
+// nothing.
+func (w *clockWatch) saw(ctx context.Context, s host.Status) {
+	w.mu.Lock()
+	w.status, w.known = s, true
+	w.mu.Unlock()
+	w.work.Lock()
+	defer w.work.Unlock()
+	if err := w.take(ctx, s); err != nil && ctx.Err() == nil {
+		w.house.Log.Error("what was seen of the clock could not be kept; it is tried again", "error", err)
+	}
+}
+
+func (w *clockWatch) take(ctx context.Context, s host.Status) error {
+	o := clock.Read(s)
+	fresh := o != nil && o.Instant() != w.at
+	blind := s.Fault != "" && !fresh && s.Order > 0
+	if !fresh && !blind {
+		return nil
+	}
+	var alarms []clock.Alarm
+	if blind {
+		alarms = []clock.Alarm{{Code: "blind", Text: "the clock could not be looked at: " + s.Fault}}
+		o = &clock.Observed{Wall: w.house.Clock()}
+	} else {
+		alarms = o.Alarms
+	}
+	if err := w.load(ctx, o.Boot); err != nil {
+		return err
+	}
+	if jump := clock.JumpOf(w.at, o.Instant()); jump != 0 {
+		// What was measured before it is another point.
+		if err := w.flush(ctx, w.recorded); err != nil {
+			return err
+		}
+		w.sample.Jumped = jump
+	}
+	w.sample.Add(*o)
+	if fresh {
+		w.at = o.Instant()
+	}
+	next, changed := w.settle(alarms)
+	if w.sample.Jumped == 0 && !changed && time.Duration(w.sample.To-w.sample.From)*time.Microsecond < sampleEvery {
+		return nil
+	}
+	return w.flush(ctx, next)
+}
+
+// load reads once what the last run of the panel left.
+func (w *clockWatch) load(ctx context.Context, boot string) error {
+	if w.loaded {
+		return nil
+	}
+	err := w.house.Bus.Look(ctx, "clock", func(v *act.View) (err error) {
+		w.at, w.recorded, err = w.house.features.clock.Last(ctx, v, boot)
+		return err
+	})
+	w.loaded = err == nil && boot != "" // without one, the next look tells which it is
+	return err
+}
+
+// settle returns the alarms that hold, and whether they are others than those that
+// are recorded. One look alone changes nothing.
+func (w *clockWatch) settle(now []clock.Alarm) (next []clock.Alarm, changed bool) {
+	differs := map[string]int{}
+	for _, a := range now {
+		key := a.Key()
+		if !has(w.recorded, key) {
+			if differs[key] = w.differs[key] + 1; differs[key] < surely {
+				continue
+			}
+			changed = true
+		}
+		next = append(next, a)
+	}
+	for _, a := range w.recorded {
+		key := a.Key()
+		if has(now, key) {
+			continue
+		}
+		if differs[key] = w.differs[key] + 1; differs[key] < surely {
+			next = append(next, a)
+		} else {
+			changed = true
+		}
+	}
+	w.differs = differs
+	return next, changed
+}
+
+func has(list []clock.Alarm, key string) bool {
+	return slices.ContainsFunc(list, func(a clock.Alarm) bool { return a.Key() == key })
+}
+
+// flush keeps the sample, if there is any.
+func (w *clockWatch) flush(ctx context.Context, alarms []clock.Alarm) error {
+	if w.sample.From == 0 {
+		return nil
+	}
+	w.sample.Alarms = alarms
+	if err := w.house.features.clock.Sample(ctx, w.house.Bus, w.sample); err != nil {
+		return err
+	}
+	w.sample, w.recorded = clock.SampleIn{}, alarms
+	return nil
+}
