@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"hostward/internal/core"
 )
 
 // Alarm is one thing that is wrong with the clock. Code and About stay the same
@@ -51,9 +53,9 @@ func (o Observed) alarms() []Alarm {
 		return list
 	}
 	offset, bound := math.Abs(o.Tracking.Offset), time.Duration(want.Bound)*time.Millisecond
-	say(o.Tracking.Synchronised() && offset > bound.Seconds(), "offset", "", "the clock is %s from true time, more than %s", Span(o.Tracking.Offset), bound)
+	say(o.Tracking.Synchronised() && offset > bound.Seconds(), "offset", "", "the clock is %s from true time, more than %s", core.Seconds(o.Tracking.Offset), bound)
 	for _, p := range o.Sources {
-		say(p.State == "x", "wrong", p.Name, "%s (%s) disagrees with the other sources by %s: one of them is wrong", p.Name, p.Address, Span(p.Offset))
+		say(p.State == "x", "wrong", p.Name, "%s (%s) disagrees with the other sources by %s: one of them is wrong", p.Name, p.Address, core.Seconds(p.Offset))
 	}
 	if !o.Settled {
 		return list
@@ -96,19 +98,6 @@ func (o Observed) Usable() (n int) {
 		}
 	}
 	return n
-}
-
-// Span writes seconds the way people read them: 1.3 ms.
-func Span(seconds float64) string {
-	for _, u := range []struct {
-		least float64
-		unit  string
-	}{{1, "s"}, {1e-3, "ms"}, {1e-6, "µs"}} {
-		if math.Abs(seconds) >= u.least {
-			return fmt.Sprintf("%.3g %s", seconds/u.least, u.unit)
-		}
-	}
-	return fmt.Sprintf("%.0f ns", seconds*1e9)
 }
 
 func plural(n int, word string) string {

@@ -20,6 +20,14 @@ type Source struct {
 	MaxPoll int    `json:"maxpoll"` // and at least
 }
 
+// Burst is IBurst as the input of an operation has it.
+func (s Source) Burst() string {
+	if s.IBurst {
+		return "on"
+	}
+	return "off"
+}
+
 // Desired is what the clock should go by.
 type Desired struct {
 	Sources    []Source `json:"sources"`

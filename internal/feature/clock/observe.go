@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"hostward/internal/core"
 	"hostward/internal/host"
 )
 
@@ -59,6 +60,21 @@ type Tracking struct {
 func (t Tracking) Synchronised() bool {
 	return t.Stratum > 0 && t.Leap != "" && t.Leap != "Not synchronised"
 }
+
+// Ahead says the offset in words.
+func (t Tracking) Ahead() string {
+	switch {
+	case t.Offset > 0:
+		return core.Seconds(t.Offset) + " ahead"
+	case t.Offset < 0:
+		return core.Seconds(-t.Offset) + " behind"
+	}
+	return "exact"
+}
+
+// Certain says how far off it may be at most (RFC 5905 11.1: half of the delay, and the
+// dispersion).
+func (t Tracking) Certain() string { return core.Seconds(t.Delay/2 + t.Dispersion) }
 
 // Peer is one source as chronyd has it.
 type Peer struct {
@@ -108,6 +124,14 @@ type Auth struct {
 	Attempts int    `json:"attempts,omitempty"`
 	Refusals int    `json:"refusals,omitempty"`
 	Cookies  int    `json:"cookies,omitempty"`
+}
+
+// Away is what the clock differs from it.
+func (p Peer) Away() string {
+	if p.Last < 0 {
+		return ""
+	}
+	return core.Seconds(p.Offset) + " ± " + core.Seconds(p.Error)
 }
 
 // Proved reports whether answers are authenticated.

@@ -216,6 +216,7 @@ type Standing struct {
 	UTC       string        `json:"utc"`
 	Local     string        `json:"local,omitempty"`
 	Zone      string        `json:"zone,omitempty"`
+	Next      []string      `json:"next,omitempty"` // what could be better
 }
 
 // StoodFor is an alarm and since when it stands.
@@ -270,6 +271,7 @@ func (s *Standing) complete(now time.Time) {
 	for _, w := range s.Desired.Sources {
 		s.Sources = append(s.Sources, SourceState{Name: w.Name, Wanted: &w})
 	}
+	defer s.advise()
 	if s.Unapplied = true; s.Observed == nil {
 		return
 	}
@@ -287,6 +289,33 @@ func (s *Standing) complete(now time.Time) {
 	}
 }
 
+// advise says what could be better, though nothing is wrong.
+func (s *Standing) advise() {
+	say := func(when bool, format string, args ...any) {
+		if when {
+			s.Next = append(s.Next, fmt.Sprintf(format, args...))
+		}
+	}
+	say(s.Fault == "" && s.Observed == nil, "Nothing was seen of the clock yet: the server is looked at within half a minute of its start.")
+	say(s.Unapplied && s.State != host.Idle, "What is set here is not what was applied. Apply it for it to count.")
+	say(s.State == host.Idle, "The clock is not under control: what is set here takes effect when it is applied.")
+	say(len(s.Desired.Sources) < 3, "With less than three sources nobody can tell which one is wrong. Add one of another operator.")
+	say(!slices.ContainsFunc(s.Desired.Sources, func(x Source) bool { return x.NTS }), "No source has to prove itself: whoever is on the way can set this clock. Add one with NTS.")
+	if s.Observed == nil {
+		return
+	}
+	told := map[string]bool{}
+	for _, p := range s.Observed.Sources {
+		file, line, _ := strings.Cut(p.From, ":")
+		if p.Ours() || told[p.From] || p.From == "" {
+			continue
+		}
+		told[p.From] = true
+		say(true, "%s is a source by line %s of %s, a file that is not ours and stays as it is. To do without it, take out that line and restart chrony; or let sources that do not prove themselves count for nothing, by the setting require.", p.Name, line, file)
+	}
+	say(!s.Observed.Proofs && s.Observed.Running, "How sources prove themselves is told to root alone: with the agent, it is seen here.")
+}
+
 // SeriesIn says how far back.
 type SeriesIn struct {
 	Hours int `json:"hours" rule:"max=9600" doc:"how many hours back; left out: 24"`
@@ -299,6 +328,9 @@ type Series struct {
 	Bound  int       `json:"bound"` // milliseconds: above is an alarm
 	Points []Point   `json:"points"`
 }
+
+// Limit is Bound in seconds.
+func (s Series) Limit() float64 { return float64(s.Bound) / 1000 }
 
 func (c *Clock) series() act.Declaration {
 	return act.Query[SeriesIn, Series]{

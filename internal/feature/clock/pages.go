@@ -20,10 +20,11 @@ func pages() []act.Page {
 				in, _ := json.Marshal(SeriesIn{Hours: min(max(hours, 0), 9600)})
 				return map[string]act.Call{"clock": {Op: "clock.show"}, "series": {Op: "clock.series", Input: in}}
 			}},
-		{Path: "/clock/source", Title: "Source of time", Icon: "clock", Roles: act.Admins, Template: templates, File: "page/source.html"},
-		{Path: "/clock/settings", Title: "Settings of the clock", Icon: "clock", Roles: act.Admins, Template: templates, File: "page/settings.html",
-			Calls: func(map[string]string, url.Values) map[string]act.Call {
-				return map[string]act.Call{"clock": {Op: "clock.show"}}
-			}},
+		{Path: "/clock/source", Title: "Source of time", Icon: "clock", Roles: act.Admins, Template: templates, File: "page/source.html", Calls: shown},
+		{Path: "/clock/settings", Title: "Settings of the clock", Icon: "clock", Roles: act.Admins, Template: templates, File: "page/settings.html", Calls: shown},
 	}
+}
+
+func shown(map[string]string, url.Values) map[string]act.Call {
+	return map[string]act.Call{"clock": {Op: "clock.show"}}
 }

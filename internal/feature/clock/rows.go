@@ -97,6 +97,12 @@ type Point struct {
 	Up      int64     `json:"-"`
 }
 
+// Least is the offset in seconds, at least.
+func (p Point) Least() float64 { return float64(p.Low) / 1e9 }
+
+// Most is the offset in seconds, at most.
+func (p Point) Most() float64 { return float64(p.High) / 1e9 }
+
 const (
 	dayForm = "2006-01-02"
 	fine    = 7 * 24 * time.Hour   // for so long each point is kept,

@@ -119,7 +119,7 @@ func (c *Clock) measured(ctx context.Context, tx *act.Tx, in SampleIn) error {
 	}
 	offset := "unknown"
 	if p.Looks > 0 {
-		offset = Span(float64(p.Low)/1e9) + " to " + Span(float64(p.High)/1e9)
+		offset = core.Seconds(float64(p.Low)/1e9) + " to " + core.Seconds(float64(p.High)/1e9)
 	}
 	err := tx.Record(ctx, "clockday.measured", dayRef(day), field("offset", offset), field("stratum", fmt.Sprint(p.Stratum)), field("usable", fmt.Sprint(p.Usable)))
 	if err != nil {
@@ -194,7 +194,7 @@ func (c *Clock) jumped(ctx context.Context, tx *act.Tx, in SampleIn) error {
 	if in.Jumped == 0 {
 		return nil
 	}
-	far := Span(float64(in.Jumped) / 1e6)
+	far := core.Seconds(float64(in.Jumped) / 1e6)
 	if in.Jumped > 0 {
 		far = "+" + far
 	}
