@@ -30,7 +30,7 @@ type clockWatch struct {
 	at       clock.Instant
 	recorded []clock.Alarm
 	differs  map[string]int // looks in a row that differed from what is recorded, by alarm
-	sample   clock.SampleIn
+	sample   clock.Sample
 }
 
 // last returns the status that was seen last.
@@ -82,7 +82,7 @@ func (w *clockWatch) take(ctx context.Context, s host.Status) error {
 		w.at = o.Instant()
 	}
 	next, changed := w.settle(alarms)
-	if w.sample.Jumped == 0 && !changed && time.Duration(w.sample.To-w.sample.From)*time.Microsecond < sampleEvery {
+	if w.sample.Jumped == 0 && !changed && w.sample.To.Sub(w.sample.From) < sampleEvery {
 		return nil
 	}
 	return w.flush(ctx, next)
@@ -136,13 +136,13 @@ func has(list []clock.Alarm, key string) bool {
 
 // flush keeps the sample, if there is any.
 func (w *clockWatch) flush(ctx context.Context, alarms []clock.Alarm) error {
-	if w.sample.From == 0 {
+	if w.sample.Empty() {
 		return nil
 	}
 	w.sample.Alarms = alarms
-	if err := w.house.features.clock.Sample(ctx, w.house.Bus, w.sample); err != nil {
+	if err := w.house.features.clock.Keep(ctx, w.house.Bus, w.sample); err != nil {
 		return err
 	}
-	w.sample, w.recorded = clock.SampleIn{}, alarms
+	w.sample, w.recorded = clock.Sample{}, alarms
 	return nil
 }

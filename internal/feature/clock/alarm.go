@@ -52,8 +52,8 @@ func (o Observed) alarms() []Alarm {
 	if !o.Running || o.Silent != "" {
 		return list
 	}
-	offset, bound := math.Abs(o.Tracking.Offset), time.Duration(want.Bound)*time.Millisecond
-	say(o.Tracking.Synchronised() && offset > bound.Seconds(), "offset", "", "the clock is %s from true time, more than %s", core.Seconds(o.Tracking.Offset), bound)
+	bound := float64(want.Bound) / 1000
+	say(o.Tracking.Synchronised() && math.Abs(o.Tracking.Offset) > bound, "offset", "", "the clock is %s, and more than %s is too much", o.Tracking.Ahead(), core.Seconds(bound))
 	for _, p := range o.Sources {
 		say(p.State == "x", "wrong", p.Name, "%s (%s) disagrees with the other sources by %s: one of them is wrong", p.Name, p.Address, core.Seconds(p.Offset))
 	}

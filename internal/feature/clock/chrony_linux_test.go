@@ -2,11 +2,21 @@ package clock
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/binary"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
+	"math/big"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +38,7 @@ func place(t *testing.T) bool {
 	if os.Getuid() != 0 {
 		t.Skip("namespaces need root")
 	}
+	t.Parallel()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -205,6 +216,15 @@ func (m *machine) older(by time.Duration) {
 	}
 }
 
+func source(o Observed, name string) (p Peer) {
+	for _, p := range o.Sources {
+		if p.Name == name {
+			return p
+		}
+	}
+	return p
+}
+
 func codes(o Observed) string {
 	var list []string
 	for _, a := range o.Alarms {
@@ -250,7 +270,7 @@ func TestChronydFollowsWhatIsApplied(t *testing.T) {
 			t.Errorf("a source is %+v", p)
 		}
 	}
-	if p := o.Sources[0]; p.Name != foreign || p.From != "/etc/chrony/chrony.conf:8" {
+	if p := source(o, foreign); p.From != "/etc/chrony/chrony.conf:8" {
 		t.Errorf("the source of chrony.conf is %+v", p)
 	}
 	if o.Tracking.Offset > 0.01 || o.Tracking.Offset < -0.01 || o.Tracking.Stratum != 9 {
@@ -280,4 +300,335 @@ func must(t *testing.T, v any) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// liar answers at an address with a time that is wrong by so much.
+func (m *machine) liar(address string, by time.Duration) {
+	m.Helper()
+	m.run("ip", "address", "add", address+"/32", "dev", "lo")
+	c, err := net.ListenPacket("udp", address+":123")
+	if err != nil {
+		m.Fatal(err)
+	}
+	m.Cleanup(func() { _ = c.Close() })
+	go func() {
+		ask := make([]byte, 1024)
+		for {
+			n, from, err := c.ReadFrom(ask)
+			if err != nil {
+				return
+			}
+			if n < 48 {
+				continue
+			}
+			now := stamp(time.Now().Add(by))
+			say := make([]byte, 48)
+			say[0], say[1], say[2], say[3] = 0x24, 1, ask[2], 0xe9 // RFC 5905 7.3: version 4, server, stratum 1, precise to 2^-23 s
+			copy(say[12:], "LIAR")
+			binary.BigEndian.PutUint64(say[16:], now)
+			copy(say[24:32], ask[40:48])
+			binary.BigEndian.PutUint64(say[32:], now)
+			binary.BigEndian.PutUint64(say[40:], now)
+			_, _ = c.WriteTo(say, from)
+		}
+	}()
+}
+
+// stamp is a time as NTP writes it.
+func stamp(t time.Time) uint64 {
+	return uint64(t.Unix()+2208988800)<<32 | uint64(t.Nanosecond())<<32/1e9
+}
+
+func TestAWrongSourceIsNamed(t *testing.T) {
+	if !place(t) {
+		return
+	}
+	m := newMachine(t)
+	m.serve("10.1.0.1")
+	m.serve("10.1.0.2")
+	m.liar("10.1.0.3", 7*time.Second)
+	m.run("service", "chrony", "start")
+	d := at("one.test", "two.test", "three.test")
+	m.apply(&d)
+	o := m.until("the liar is found", &d, func(o Observed) bool { return codes(o) == "wrong three.test" && o.Usable() == 2 })
+	if text := o.texts()[0]; !strings.Contains(text, "three.test (10.1.0.3) disagrees with the other sources by -7 s") {
+		t.Errorf("it says %q", text)
+	}
+	if p := source(o, "three.test"); p.Word() != "wrong" || !o.Tracking.Synchronised() {
+		t.Errorf("the liar is %+v, tracking %+v", p, o.Tracking)
+	}
+	d = at("one.test", "three.test")
+	m.apply(&d)
+	m.older(time.Hour)
+	m.until("of two that disagree none is believed", &d, func(o Observed) bool {
+		return codes(o) == "wrong one.test; wrong three.test; unsynchronised; few"
+	})
+}
+
+func TestAClockThatIsWrongIsAnAlarm(t *testing.T) {
+	if !place(t) {
+		return
+	}
+	m := newMachine(t)
+	m.liar("10.1.0.3", 20*time.Second) // the others lie together: then this clock is wrong
+	m.run("service", "chrony", "start")
+	d := at("three.test")
+	d.Step = "never"
+	m.apply(&d)
+	o := m.until("the offset is an alarm", &d, func(o Observed) bool { return strings.HasSuffix(codes(o), "offset") })
+	if o.Tracking.Offset > -1 || !strings.Contains(o.texts()[1], "s behind, and more than 100 ms is too much") || o.Alarms[0].Code != "overridden" {
+		t.Errorf("the clock is behind, it says %q of %+v", o.texts(), o.Tracking)
+	}
+}
+
+func TestASourceThatIsLostIsFoundAgain(t *testing.T) {
+	if !place(t) {
+		return
+	}
+	m := newMachine(t)
+	m.serve("10.1.0.1")
+	m.serve("10.1.0.2")
+	m.run("service", "chrony", "start")
+	d := at("one.test", "two.test")
+	d.MinSources = 2
+	for i := range d.Sources {
+		d.Sources[i].MaxPoll = 1
+	}
+	m.apply(&d)
+	m.until("both answer", &d, func(o Observed) bool { return o.Usable() == 2 })
+	m.older(time.Hour)
+	if o, _, _ := m.look(&d); codes(o) != "" {
+		t.Errorf("at first there are %s", codes(o))
+	}
+	m.kill("10.1.0.2")
+	o := m.until("the loss is an alarm", &d, func(o Observed) bool {
+		return strings.HasPrefix(codes(o), "unsynchronised; lost two.test") || strings.HasPrefix(codes(o), "lost two.test; few")
+	})
+	if !strings.Contains(strings.Join(o.texts(), "\n"), "two.test (10.1.0.2) has not answered for") {
+		t.Errorf("it says %q", o.texts())
+	}
+	m.serve("10.1.0.2")
+	m.until("it is well again", &d, func(o Observed) bool { return codes(o) == "" && o.Usable() == 2 })
+
+	d = at("one.test", "nowhere.test")
+	m.apply(&d)
+	m.older(time.Hour)
+	o = m.until("a name without an address is an alarm", &d, func(o Observed) bool { return codes(o) == "lost nowhere.test" })
+	if !strings.Contains(o.texts()[0], "cannot be resolved") {
+		t.Errorf("it says %q", o.texts())
+	}
+}
+
+// TestNTSIsProvedByKeys asks two servers for NTS (RFC 8915): one whose certificate is
+// trusted, and one that could be anybody.
+func TestNTSIsProvedByKeys(t *testing.T) {
+	if !place(t) {
+		return
+	}
+	m := newMachine(t)
+	trusted, other := newAuthority(m), newAuthority(m)
+	m.write("/etc/chrony/trusted.pem", trusted.certificate)
+	m.write("/etc/chrony/conf.d/trusted.conf", "ntstrustedcerts /etc/chrony/trusted.pem\n")
+	for address, by := range map[string]*authority{"10.1.0.4": trusted, "10.1.0.1": other} {
+		name := map[string]string{"10.1.0.4": "nts.test", "10.1.0.1": "one.test"}[address]
+		cert, key := by.issue(name)
+		m.write(m.dir+"/"+name+".cert", cert)
+		m.write(m.dir+"/"+name+".key", key)
+		m.serve(address, "ntsservercert "+m.dir+"/"+name+".cert", "ntsserverkey "+m.dir+"/"+name+".key", "ntsprocesses 0")
+	}
+	m.run("service", "chrony", "start")
+	d := at("nts.test", "one.test")
+	m.apply(&d)
+	m.until("without NTS nothing is proved", &d, func(o Observed) bool { return o.Usable() == 2 && !source(o, "nts.test").Proved() && o.Proofs })
+	for i := range d.Sources {
+		d.Sources[i].NTS = true
+	}
+	if got := m.apply(&d); got != wrote+"; "+reloaded {
+		t.Errorf("for NTS it did %s", got)
+	}
+	m.until("its keys are there", &d, func(o Observed) bool {
+		p := source(o, "nts.test")
+		return p.Proved() && p.Auth.Mode == "NTS" && o.Tracking.Synchronised()
+	})
+	m.older(time.Hour)
+	o := m.until("the other one is found out", &d, func(o Observed) bool { return codes(o) == "unauthenticated one.test" })
+	if p, good := source(o, "one.test"), source(o, "nts.test"); p.Proved() || p.Reach != 0 || good.Auth.Bits != 256 || good.Auth.Cookies == 0 {
+		t.Errorf("the sources are %+v", o.Sources)
+	}
+}
+
+// authority signs certificates.
+type authority struct {
+	m           *machine
+	key         *ecdsa.PrivateKey
+	own         *x509.Certificate
+	certificate string
+}
+
+func newAuthority(m *machine) *authority {
+	a := &authority{m: m}
+	a.own = &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	a.certificate, a.key = a.sign(a.own)
+	return a
+}
+
+// issue makes a certificate for a name, and its key.
+func (a *authority) issue(name string) (cert, key string) {
+	cert, private := a.sign(&x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		a.m.Fatal(err)
+	}
+	return cert, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+}
+
+func (a *authority) sign(c *x509.Certificate) (string, *ecdsa.PrivateKey) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		a.m.Fatal(err)
+	}
+	by := a.key
+	if by == nil {
+		by = key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, a.own, key.Public(), by)
+	if err != nil {
+		a.m.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), key
+}
+
+func TestWhatOthersDoMeanwhileIsSeenAndSetRight(t *testing.T) {
+	if !place(t) {
+		return
+	}
+	m := newMachine(t)
+	m.serve("10.1.0.1")
+	m.run("service", "chrony", "start")
+	d := at("one.test")
+	m.apply(&d)
+	seen := func(what, line, steps string) {
+		t.Helper()
+		_, f, err := m.look(&d)
+		if err != nil || !slices.ContainsFunc(f.Diff, func(l string) bool { return strings.Contains(l, line) }) {
+			t.Errorf("%s: it says %q, %v", what, f.Diff, err)
+		}
+		if got := m.apply(&d); got != steps {
+			t.Errorf("%s: it did %s", what, got)
+		}
+	}
+	m.edit(SourcesPath, "server one.test", "server 10.1.0.66 iburst\nserver one.test")
+	m.run("chronyc", "reload", "sources")
+	seen("a source was written into our file", "sources: − server 10.1.0.66 iburst", wrote+"; "+reloaded)
+	m.edit(SettingsPath, "minsources 1", "minsources 9")
+	seen("a setting was changed", "settings: + minsources 1", set+"; "+restarted)
+	m.run("chronyc", "add", "server", "10.1.0.77")
+	seen("a source was added by hand", "chronyd follows 10.1.0.77, which no file names", restarted)
+	m.run("rm", SourcesPath)
+	seen("our file was removed", "sources: + server one.test", wrote+"; "+reloaded)
+	m.run("chronyc", "delete", "one.test")
+	seen("a source was deleted by hand", "chronyd does not have as they should be: one.test", restarted)
+	m.run("touch", SettingsPath)
+	seen("the settings were not read", "chronyd has not read its settings since they changed", restarted)
+	m.run("service", "chrony", "stop")
+	if o, f, err := m.look(&d); err != nil || codes(o) != "down" || len(f.Steps) != 1 {
+		t.Errorf("stopped: %v, %s, %v", err, codes(o), f.Lines())
+	}
+	seen("chronyd was stopped", "chronyd is not running", restarted)
+
+	m.edit("/etc/chrony/chrony.conf", "makestep 1 3", "makestep 5.0 -1\n! minsources 7\nMINSOURCES  1")
+	o, f, err := m.look(&d)
+	if err != nil || len(f.Steps) > 0 || codes(o) != "overridden /etc/chrony/chrony.conf:42" || !strings.Contains(o.texts()[0], `"makestep 5.0 -1"`) {
+		t.Errorf("a later line counts: %v, %v, %q", err, f.Lines(), o.texts())
+	}
+	m.edit("/etc/chrony/chrony.conf", "confdir /etc/chrony/conf.d", "# confdir /etc/chrony/conf.d")
+	if _, _, err := m.look(&d); err == nil || !strings.Contains(err.Error(), `put the line "confdir /etc/chrony/conf.d" into it`) {
+		t.Errorf("our file is not read: %v", err)
+	}
+	if o, _, err := m.look(nil); err != nil || !o.Running {
+		t.Errorf("that is no matter to who lets go: %v", err)
+	}
+	m.edit("/etc/chrony/chrony.conf", "# confdir /etc/chrony/conf.d", "confdir /etc/chrony/conf.d\ninclude /etc/chrony/chrony.c*")
+	if _, _, err := m.look(&d); err == nil || !strings.Contains(err.Error(), "more than 200") {
+		t.Errorf("a file that includes itself: %v", err)
+	}
+	m.edit("/etc/chrony/chrony.conf", "include /etc/chrony/chrony.c*", "")
+	m.run("mount", "-t", "overlay", "none", "-o", fmt.Sprintf("lowerdir=/usr/sbin,upperdir=%s,workdir=%s", m.made("/run/upper"), m.made("/run/work")), "/usr/sbin")
+	m.run("rm", "/usr/sbin/chronyd")
+	if _, _, err := m.look(&d); err == nil || !strings.Contains(err.Error(), "chrony is not installed") {
+		t.Errorf("without chrony: %v", err)
+	}
+}
+
+func (m *machine) made(dir string) string {
+	m.run("mkdir", dir)
+	return dir
+}
+
+// TestALetGoThatWasCutOffIsFinished: the files went, and chronyd was not told.
+func TestALetGoThatWasCutOffIsFinished(t *testing.T) {
+	if !place(t) {
+		return
+	}
+	m := newMachine(t)
+	m.serve("10.1.0.1")
+	m.run("service", "chrony", "start")
+	d := at("one.test")
+	m.apply(&d)
+	m.run("rm", SourcesPath, SettingsPath)
+	if got := m.apply(nil); got != restarted {
+		t.Errorf("it did %s", got)
+	}
+	if got := m.apply(nil); got != "" {
+		t.Errorf("once more it did %s", got)
+	}
+	sleeper := m.dir + "/ntpd"
+	m.run("cp", "/bin/sleep", sleeper)
+	cmd := exec.Command(sleeper, "100")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	m.apply(&d)
+	m.until("another program that sets the clock is seen", &d, func(o Observed) bool { return codes(o) == "rival ntpd" })
+}
+
+// TestAJumpIsFoundBetweenTwoLooks looks a second time where 1000 s more have passed
+// since boot, while the clock shows what it shows.
+func TestAJumpIsFoundBetweenTwoLooks(t *testing.T) {
+	if os.Getenv("HOSTWARD_LOOK") != "" {
+		var o Observed
+		if err := o.instant(hands.Machine{}); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("seen %s\n", must(t, o.Instant()))
+		return
+	}
+	if !place(t) {
+		return
+	}
+	look := func(args ...string) (i Instant) {
+		t.Helper()
+		cmd := exec.Command("unshare", append(args, os.Args[0], "-test.run=^"+t.Name()+"$")...)
+		cmd.Env = append(os.Environ(), "HOSTWARD_LOOK=1")
+		out, err := cmd.CombinedOutput()
+		_, seen, found := strings.Cut(string(out), "seen ")
+		if err != nil || !found || json.NewDecoder(strings.NewReader(seen)).Decode(&i) != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return i
+	}
+	first, second, ahead := look("-f"), look("-f"), look("-T", "--boottime", "1000", "-f")
+	if first.Boot == "" || JumpOf(first, second) != 0 {
+		t.Errorf("from %+v to %+v is a jump of %d", first, second, JumpOf(first, second))
+	}
+	if jump := JumpOf(second, ahead); jump > -999_000_000 || jump < -1001_000_000 {
+		t.Errorf("from %+v to %+v is a jump of %d", second, ahead, jump)
+	}
+	ahead.Boot = "another"
+	if jump := JumpOf(second, ahead); jump != 0 {
+		t.Errorf("over a boot there is a jump of %d", jump)
+	}
 }

@@ -39,12 +39,12 @@ func plan(want *Desired, have Observed) []host.Step {
 		return letGo(have)
 	}
 	var steps []host.Step
-	again := !have.Running || have.Stale || have.strangers() != nil
+	again := !have.Running || have.Stale || have.strangers(want) != nil || want.untaken(have)
 	if have.Files[SettingsPath] != want.settingsText() {
 		steps = append(steps, host.WriteFile{Path: SettingsPath, Mode: 0o644, Content: want.settingsText()})
 		again = true
 	}
-	reread := want.missing(have) != nil
+	reread := false
 	if have.Files[SourcesPath] != want.sourcesText() {
 		steps = append(steps, host.WriteFile{Path: SourcesPath, Mode: 0o644, Content: want.sourcesText()})
 		reread = true
@@ -66,7 +66,7 @@ func letGo(have Observed) []host.Step {
 	if !have.Running {
 		return steps
 	}
-	return append(steps, command(settings || have.Stale || have.strangers() != nil, sources)...)
+	return append(steps, command(settings || have.Stale || have.strangers(nil) != nil, sources)...)
 }
 
 func command(again, reread bool) []host.Step {
@@ -91,11 +91,18 @@ func (d Desired) missing(have Observed) (names []string) {
 	return names
 }
 
+// untaken reports whether a source is missing although our file names it: chronyd
+// was not told, or somebody deleted it there. Rereading the same line changes nothing.
+func (d Desired) untaken(have Observed) bool {
+	lines := strings.Split(have.Files[SourcesPath], "\n")
+	return slices.ContainsFunc(d.missing(have), func(name string) bool { return slices.Contains(lines, d.Sources[d.index(name)].line()) })
+}
+
 // strangers are sources that chronyd follows although no file names them: left over,
 // or added by hand. Only a restart makes an end of them.
-func (o Observed) strangers() (names []string) {
+func (o Observed) strangers(want *Desired) (names []string) {
 	for _, p := range o.Sources {
-		if p.From == "" {
+		if p.From == "" && (want == nil || want.index(p.Name) < 0) {
 			names = append(names, p.Name)
 		}
 	}
@@ -128,7 +135,7 @@ func diff(want *Desired, have Observed) []string {
 		}
 	}
 	say(have.Running && have.Stale, "chronyd has not read its settings since they changed")
-	for _, name := range have.strangers() {
+	for _, name := range have.strangers(want) {
 		say(true, "chronyd follows %s, which no file names", name)
 	}
 	return lines

@@ -30,7 +30,7 @@ func (s Source) Burst() string {
 
 // Desired is what the clock should go by.
 type Desired struct {
-	Sources    []Source `json:"sources"`
+	Sources    []Source `json:"sources" log:"-"`
 	MinSources int      `json:"min_sources"` // that agree, before the clock is touched
 	Step       string   `json:"step"`        // when it may be stepped, not slewed
 	StepAbove  int      `json:"step_above"`  // milliseconds
@@ -66,9 +66,7 @@ func defaults() Desired {
 }
 
 func (d Desired) equal(o Desired) bool {
-	same := slices.Equal(d.Sources, o.Sources)
-	d.Sources, o.Sources = nil, nil
-	return same && d.summary() == o.summary()
+	return slices.Equal(d.Sources, o.Sources) && d.MinSources == o.MinSources && d.Step == o.Step && d.StepAbove == o.StepAbove && d.Auth == o.Auth && d.Bound == o.Bound
 }
 
 // Validate refuses what would not be carried out, or would break chrony's files.

@@ -177,27 +177,27 @@ func edit(ctx context.Context, tx *act.Tx, change func(*Desired) error) (Out, er
 	return out(now), tx.Record(ctx, "clock.changed", self, differences(was, now)...)
 }
 
+// differences are the settings that changed, and each source that came, went, or is
+// asked in another way.
 func differences(was, now Desired) []act.Field {
-	a, b := was.summary(), now.summary()
-	return act.Diff(&a, &b)
-}
-
-// summary is what should be, each in one line.
-type summary struct {
-	Sources    string `json:"sources"`
-	MinSources int    `json:"min_sources"`
-	Step       string `json:"step"`
-	StepAbove  int    `json:"step_above"`
-	Auth       string `json:"auth"`
-	Bound      int    `json:"bound"`
-}
-
-func (d Desired) summary() summary {
-	var lines []string
-	for _, s := range d.Sources {
-		lines = append(lines, s.line())
+	a, b := was, now
+	a.Sources, b.Sources = nil, nil
+	fields := act.Diff(&a, &b)
+	for _, s := range was.Sources {
+		i := now.index(s.Name)
+		switch {
+		case i < 0:
+			fields = append(fields, act.Field{Name: "source", Old: ptr(s.line())})
+		case now.Sources[i] != s:
+			fields = append(fields, act.Field{Name: "source", Old: ptr(s.line()), New: ptr(now.Sources[i].line())})
+		}
 	}
-	return summary{strings.Join(lines, "; "), d.MinSources, d.Step, d.StepAbove, d.Auth, d.Bound}
+	for _, s := range now.Sources {
+		if was.index(s.Name) < 0 {
+			fields = append(fields, act.Field{Name: "source", New: ptr(s.line())})
+		}
+	}
+	return fields
 }
 
 // Standing is how the clock stands.

@@ -1,11 +1,12 @@
 package clock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,19 +14,53 @@ import (
 	"hostward/internal/core"
 )
 
-// SampleIn is what was seen of the clock since the last time.
+// Sample is what was seen of the clock since the last time.
+type Sample struct {
+	Point
+	Jumped int64 // microseconds by which the clock was stepped at its end; 0: it was not
+	Alarms []Alarm
+}
+
+// SampleIn is a Sample as an operation takes it. Numbers that may be negative are
+// text.
 type SampleIn struct {
-	From    int64   `json:"from" doc:"when the first look was, in microseconds since 1970 by this clock"`
-	To      int64   `json:"to" doc:"when the last look was"`
+	From    int64   `json:"from" rule:"required,min=1" doc:"when the first look was, in microseconds since 1970 by this clock"`
+	To      int64   `json:"to" rule:"required,min=1" doc:"when the last look was"`
 	Looks   int     `json:"looks" doc:"how many of them told an offset"`
-	Low     int64   `json:"low" doc:"nanoseconds that the clock was ahead, at least"`
-	High    int64   `json:"high" doc:"and at most"`
+	Low     string  `json:"low" rule:"max=20" doc:"nanoseconds that the clock was ahead, at least"`
+	High    string  `json:"high" rule:"max=20" doc:"and at most"`
 	Stratum int     `json:"stratum" doc:"of the clock at the last look; 0: it followed no source"`
 	Usable  int     `json:"usable" doc:"sources that could be used, at least"`
 	Boot    string  `json:"boot" rule:"max=64" doc:"which boot of the machine it is"`
 	Up      int64   `json:"up" doc:"microseconds since the boot, at the last look"`
-	Jumped  int64   `json:"jumped" doc:"microseconds by which the clock was stepped; 0: it was not"`
+	Jumped  string  `json:"jumped" rule:"max=20" doc:"microseconds by which the clock was stepped; left out: it was not"`
 	Alarms  []Alarm `json:"alarms" doc:"what is wrong at the last look"`
+}
+
+func (s Sample) in() SampleIn {
+	in := SampleIn{From: s.From.UnixMicro(), To: s.To.UnixMicro(), Looks: s.Looks, Low: fmt.Sprint(s.Low), High: fmt.Sprint(s.High), Stratum: s.Stratum, Usable: s.Usable, Boot: s.Boot, Up: s.Up, Alarms: s.Alarms}
+	if s.Jumped != 0 {
+		in.Jumped = fmt.Sprint(s.Jumped)
+	}
+	return in
+}
+
+// read is the other way of Sample.in.
+func (in SampleIn) read() (s Sample, err error) {
+	var faults core.Faults
+	number := func(name, text string) int64 {
+		n, err := strconv.ParseInt(cmp.Or(text, "0"), 10, 64)
+		if err != nil {
+			faults.Add(name, text, "a whole number")
+		}
+		return n
+	}
+	if in.To < in.From {
+		faults.Add("to", fmt.Sprint(in.To), "a time that is not before from")
+	}
+	s = Sample{Point{From: core.At(in.From), To: core.At(in.To), Looks: in.Looks, Low: number("low", in.Low), High: number("high", in.High),
+		Stratum: in.Stratum, Usable: in.Usable, Boot: in.Boot, Up: in.Up}, number("jumped", in.Jumped), in.Alarms}
+	return s, faults.Err()
 }
 
 // JumpOf returns by how much the clock was stepped between two instants of one boot,
@@ -50,50 +85,50 @@ type Instant struct {
 // Instant is when it was seen.
 func (o Observed) Instant() Instant { return Instant{o.Boot, o.Wall.UnixMicro(), o.Up, o.Slack} }
 
+// Empty reports whether nothing was seen yet.
+func (s *Sample) Empty() bool { return s.From.IsZero() }
+
 // Add takes one more look into a sample.
-func (in *SampleIn) Add(o Observed) {
-	if in.From == 0 {
-		in.From, in.Usable = o.Wall.UnixMicro(), math.MaxInt
+func (s *Sample) Add(o Observed) {
+	if s.Empty() {
+		s.From, s.Usable = o.Wall, o.Usable()
 	}
-	in.To, in.Boot, in.Up, in.Stratum, in.Usable = o.Wall.UnixMicro(), o.Boot, o.Up, o.Tracking.Stratum, min(in.Usable, o.Usable())
+	s.To, s.Boot, s.Up, s.Stratum, s.Usable = o.Wall, o.Boot, o.Up, o.Tracking.Stratum, min(s.Usable, o.Usable())
 	if !o.Tracking.Synchronised() {
 		return
 	}
 	offset := int64(o.Tracking.Offset * 1e9)
-	if in.Looks == 0 {
-		in.Low, in.High = offset, offset
+	if s.Looks == 0 {
+		s.Low, s.High = offset, offset
 	}
-	in.Looks, in.Low, in.High = in.Looks+1, min(in.Low, offset), max(in.High, offset)
+	s.Looks, s.Low, s.High = s.Looks+1, min(s.Low, offset), max(s.High, offset)
 }
 
 func (c *Clock) sample() act.Change[SampleIn, struct{}] {
 	return act.Change[SampleIn, struct{}]{
 		Name: "clock.sample", Doc: "Keep what was measured of the clock, and say what changed.", Class: class, Roles: act.System, Serves: serves(),
 		Must: []string{"clockday.measured"}, May: append([]string{"clockday.thinned", "clockday.dropped", "clock.jumped", "clock.lost", "clock.found"}, c.ports.Notices.Tells()...),
-		Sample: SampleIn{From: 1795807162000000, To: 1795807762000000, Looks: 20, Low: -1200, High: 4100, Stratum: 2, Usable: 4, Boot: "5f0e", Up: 52051050000},
+		Sample: SampleIn{From: 1795807162000000, To: 1795807762000000, Looks: 20, Low: "-1200", High: "4100", Stratum: 2, Usable: 4, Boot: "5f0e", Up: 52051050000},
 		Target: target[SampleIn],
 		Run: func(ctx context.Context, tx *act.Tx, in SampleIn) (struct{}, error) {
-			var faults core.Faults
-			if in.From <= 0 || in.To < in.From {
-				faults.Add("to", fmt.Sprint(in.To), "a time that is not before from")
+			s, err := in.read()
+			if err == nil {
+				err = c.measured(ctx, tx, s.Point)
 			}
-			if err := faults.Err(); err != nil {
-				return struct{}{}, err
+			if err == nil {
+				err = c.jumped(ctx, tx, s)
 			}
-			if err := c.measured(ctx, tx, in); err != nil {
-				return struct{}{}, err
+			if err == nil {
+				err = c.changed(ctx, tx, s.Alarms)
 			}
-			if err := c.jumped(ctx, tx, in); err != nil {
-				return struct{}{}, err
-			}
-			return struct{}{}, c.changed(ctx, tx, in.Alarms)
+			return struct{}{}, err
 		},
 	}
 }
 
-// Sample keeps what was seen.
-func (c *Clock) Sample(ctx context.Context, b *act.Bus, in SampleIn) error {
-	_, _, err := c.sample().Call(ctx, b, act.SystemActor("clock"), in)
+// Keep keeps what was seen.
+func (c *Clock) Keep(ctx context.Context, b *act.Bus, s Sample) error {
+	_, _, err := c.sample().Call(ctx, b, act.SystemActor("clock"), s.in())
 	return err
 }
 
@@ -111,8 +146,7 @@ func (c *Clock) Last(ctx context.Context, v *act.View, boot string) (at Instant,
 	return at, standing, errors.Join(err, other)
 }
 
-func (c *Clock) measured(ctx context.Context, tx *act.Tx, in SampleIn) error {
-	p := Point{From: core.At(in.From), To: core.At(in.To), Looks: in.Looks, Low: in.Low, High: in.High, Stratum: in.Stratum, Usable: in.Usable, Boot: in.Boot, Up: in.Up}
+func (c *Clock) measured(ctx context.Context, tx *act.Tx, p Point) error {
 	day := dayOf(p.From)
 	if err := insert(ctx, tx, day, p); err != nil {
 		return err
@@ -190,15 +224,15 @@ func Hours(list []Point) (out []Point) {
 }
 
 // jumped puts a step of the clock on record.
-func (c *Clock) jumped(ctx context.Context, tx *act.Tx, in SampleIn) error {
-	if in.Jumped == 0 {
+func (c *Clock) jumped(ctx context.Context, tx *act.Tx, s Sample) error {
+	if s.Jumped == 0 {
 		return nil
 	}
-	far := core.Seconds(float64(in.Jumped) / 1e6)
-	if in.Jumped > 0 {
+	far := core.Seconds(float64(s.Jumped) / 1e6)
+	if s.Jumped > 0 {
 		far = "+" + far
 	}
-	at := core.At(in.To).Format(time.RFC3339)
+	at := s.To.Format(time.RFC3339)
 	if err := tx.Record(ctx, "clock.jumped", self, field("by", far), field("until", at)); err != nil {
 		return err
 	}
