@@ -28,6 +28,7 @@ type clockWatch struct {
 	work     sync.Mutex // one look after the other
 	loaded   bool
 	at       clock.Instant
+	blind    time.Time // when it was last looked at in vain
 	recorded []clock.Alarm
 	differs  map[string]int // looks in a row that differed from what is recorded, by alarm
 	sample   clock.Sample
@@ -56,32 +57,33 @@ func (w *clockWatch) saw(ctx context.Context, s host.Status) {
 func (w *clockWatch) take(ctx context.Context, s host.Status) error {
 	o := clock.Read(s)
 	fresh := o != nil && o.Instant() != w.at
-	blind := s.Fault != "" && !fresh && s.Order > 0
-	if !fresh && !blind {
+	if !fresh && (s.Fault == "" || s.Order == 0 || s.Seen.Equal(w.blind)) {
 		return nil
 	}
-	var alarms []clock.Alarm
-	if blind {
-		alarms = []clock.Alarm{{Code: "blind", Text: "the clock could not be looked at: " + s.Fault}}
-		o = &clock.Observed{Wall: w.house.Clock()}
-	} else {
-		alarms = o.Alarms
+	if !fresh {
+		w.blind = s.Seen
+		o = &clock.Observed{Wall: s.Seen, Alarms: []clock.Alarm{{Code: "blind", Text: "the clock could not be looked at: " + s.Fault}}}
 	}
 	if err := w.load(ctx, o.Boot); err != nil {
 		return err
 	}
-	if jump := clock.JumpOf(w.at, o.Instant()); jump != 0 {
+	jump := clock.JumpOf(w.at, o.Instant())
+	if jump != 0 {
 		// What was measured before it is another point.
 		if err := w.flush(ctx, w.recorded); err != nil {
 			return err
 		}
 		w.sample.Jumped = jump
 	}
-	w.sample.Add(*o)
+	next, changed := w.settle(o.Alarms)
 	if fresh {
 		w.at = o.Instant()
 	}
-	next, changed := w.settle(alarms)
+	// A clock that nothing keeps has no series, only jumps.
+	kept := o.Running || o.Ordered != nil
+	if fresh && kept || w.sample.Empty() && (jump != 0 || changed) {
+		w.sample.Add(*o)
+	}
 	if w.sample.Jumped == 0 && !changed && w.sample.To.Sub(w.sample.From) < sampleEvery {
 		return nil
 	}
