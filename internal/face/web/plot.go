@@ -162,6 +162,8 @@ func (s *Sheet) Stretch(from, to any, low, high float64, known bool) Stretch {
 	return x
 }
 
+func (x Stretch) far() float64 { return max(math.Abs(x.Low), math.Abs(x.High)) }
+
 func (x Stretch) label() string {
 	when := x.From.Format("2006-01-02 15:04") + ": "
 	if !x.Known {
@@ -171,22 +173,29 @@ func (x Stretch) label() string {
 }
 
 // Curve draws how something swung around nothing over time, as SVG. What is further
-// than limit seconds stands out; what was not measured is left empty.
+// than limit seconds stands out and goes to the edge, so that it does not flatten the
+// rest; what was not measured is left empty.
 func (s *Sheet) Curve(title string, from, to any, limit float64, list []Stretch) template.HTML {
 	begin, ok := moment(from)
 	end, also := moment(to)
 	if len(list) == 0 || !ok || !also || !end.After(begin) {
 		return ""
 	}
-	most := 1e-9
+	most, all := 0.0, 1e-9
 	for _, x := range list {
 		if x.Known {
-			most = max(most, math.Abs(x.Low), math.Abs(x.High))
+			all = max(all, x.far())
 		}
+		if x.Known && x.far() <= limit {
+			most = max(most, x.far())
+		}
+	}
+	if most == 0 {
+		most = all
 	}
 	var w strings.Builder
 	fmt.Fprintf(&w, `<figure class="plot"><svg viewBox="0 0 %d %d" preserveAspectRatio="none" role="group" aria-label="%s">`,
-		plotWidth, plotHeight, template.HTMLEscapeString(fmt.Sprintf("%s: %d measurements, at most %s", title, len(list), core.Seconds(most))))
+		plotWidth, plotHeight, template.HTMLEscapeString(fmt.Sprintf("%s: %d measurements, at most %s", title, len(list), core.Seconds(all))))
 	fmt.Fprintf(&w, `<path class="ground" d="M0 %d.5h%d"/>`, plotHeight/2, plotWidth)
 	for _, x := range list {
 		left := plotWidth * x.From.Sub(begin).Seconds() / end.Sub(begin).Seconds()
@@ -194,11 +203,11 @@ func (s *Sheet) Curve(title string, from, to any, limit float64, list []Stretch)
 		class, top, height := "wait", 0.0, float64(plotHeight)
 		if x.Known {
 			class = "good"
-			if max(math.Abs(x.Low), math.Abs(x.High)) > limit {
+			if x.far() > limit {
 				class = "bad"
 			}
-			top = plotHeight / 2 * (1 - x.High/most)
-			height = max(1.5, plotHeight/2*(x.High-x.Low)/most)
+			low, high := min(max(x.Low/most, -1), 1), min(max(x.High/most, -1), 1)
+			top, height = plotHeight/2*(1-high), max(1.5, plotHeight/2*(high-low))
 		}
 		fmt.Fprintf(&w, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s</title></rect>`, class, left, top, width, height, template.HTMLEscapeString(x.label()))
 	}

@@ -226,6 +226,8 @@ var tones = map[string][2]string{
 	"drift": {"bad", "warn"}, "refused": {"wait", "no"}, "failed": {"bad", "cross"}, "denied": {"wait", "no"},
 	"signed": {"good", "key"}, "sound": {"good", "check"}, "weak": {"wait", "warn"}, "broken": {"bad", "warn"}, "changing": {"wait", "wait"}, "leaving": {"wait", "wait"}, "unsigned": {"", "no"},
 	"disabled": {"", "no"}, "locked": {"bad", "lock"}, "expired": {"bad", "clock"}, "altered": {"bad", "warn"},
+	"followed": {"good", "check"}, "combined": {"good", "check"}, "spare": {"", "same"}, "wrong": {"bad", "warn"}, "unsteady": {"wait", "warn"},
+	"unreachable": {"bad", "cross"}, "no address": {"bad", "cross"}, "not used": {"wait", "wait"},
 	"supported, a person decides": {"calm", "eye"}, "not covered": {"", "no"},
 }
 

@@ -131,7 +131,7 @@ func (p Peer) Away() string {
 	if p.Last < 0 {
 		return ""
 	}
-	return core.Seconds(p.Offset) + " ± " + core.Seconds(p.Error)
+	return strings.ReplaceAll(core.Seconds(p.Offset)+" ± "+core.Seconds(p.Error), " ", "\u00a0") // in one line
 }
 
 // Proved reports whether answers are authenticated.
