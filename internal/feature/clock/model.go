@@ -121,7 +121,7 @@ func (s Source) check(f *core.Faults) {
 		f.Add("kind", s.Kind, "server or pool")
 	}
 	within(f, "minpoll", s.MinPoll, leastPoll, mostPoll)
-	within(f, "maxpoll", s.MaxPoll, max(s.MinPoll, leastPoll), mostPoll)
+	within(f, "maxpoll", s.MaxPoll, min(max(s.MinPoll, leastPoll), mostPoll), mostPoll)
 }
 
 // hostname reports whether a name is one of letters, digits and hyphens, in lower
