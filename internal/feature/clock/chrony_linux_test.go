@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -593,6 +594,59 @@ func TestALetGoThatWasCutOffIsFinished(t *testing.T) {
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 	m.apply(&d)
 	m.until("another program that sets the clock is seen", &d, func(o Observed) bool { return codes(o) == "rival ntpd" })
+}
+
+// TestWhoIsNotRootSeesWhatChronydTellsAnybody looks as the panel does where there is no
+// agent.
+func TestWhoIsNotRootSeesWhatChronydTellsAnybody(t *testing.T) {
+	if os.Getenv("HOSTWARD_LOOK") != "" {
+		o, err := observe(t.Context(), hands.Machine{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("seen %s\n", must(t, o))
+		return
+	}
+	if !place(t) {
+		return
+	}
+	m := newMachine(t)
+	m.serve(foreign)
+	m.run("service", "chrony", "start")
+	m.until("it follows", nil, func(o Observed) bool { return o.Tracking.Synchronised() })
+	m.run("cp", os.Args[0], "/run/look")
+	m.run("chmod", "755", "/run/look")
+	cmd := exec.Command("/run/look", "-test.run=^"+t.Name()+"$")
+	cmd.Dir, cmd.Env, cmd.SysProcAttr = "/", append(os.Environ(), "HOSTWARD_LOOK=1"), &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.CombinedOutput()
+	var o Observed
+	_, seen, found := strings.Cut(string(out), "seen ")
+	if err != nil || !found || json.NewDecoder(strings.NewReader(seen)).Decode(&o) != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if !o.Running || o.Proofs || !o.Tracking.Synchronised() || o.Usable() != 1 || !o.Since.IsZero() || o.Zone == "" || o.Boot == "" || o.Up == 0 {
+		t.Errorf("it sees %+v", o)
+	}
+}
+
+func TestAChronydThatDoesNotAnswerIsAnAlarm(t *testing.T) {
+	if !place(t) {
+		return
+	}
+	m := newMachine(t)
+	m.run("service", "chrony", "start")
+	d := at("one.test")
+	m.apply(&d)
+	pid := strings.TrimSpace(m.run("cat", pidPath))
+	m.run("kill", "-STOP", pid)
+	o, f, err := m.look(&d)
+	m.run("kill", "-CONT", pid)
+	if err != nil || codes(o) != "silent" || !strings.Contains(o.texts()[0], "506 Cannot talk to daemon") {
+		t.Errorf("it says %q: %v", o.texts(), err)
+	}
+	if len(f.Steps) != 1 || f.Steps[0].String() != restarted {
+		t.Errorf("it would do %v", f.Lines())
+	}
 }
 
 // TestAJumpIsFoundBetweenTwoLooks looks a second time where 1000 s more have passed
