@@ -141,6 +141,16 @@ func TestBadInputIsNamed(t *testing.T) {
 			}
 		}
 		b.Refused(core.NotFound, root, "clock.source.remove", input{"name": "time.example.org"})
+		b.Must(root, change, input{"auth": "require", "min_sources": 1})
+		for i, s := range b.show().Desired.Sources {
+			if i == 3 {
+				if says := b.Refused(core.Invalid, root, add, input{"name": s.Name}); !strings.Contains(says, "the clock would follow nothing") {
+					t.Errorf("the last source that proves itself goes: %q", says)
+				}
+			} else {
+				b.Must(root, add, input{"name": s.Name})
+			}
+		}
 		for i := range 12 {
 			b.Must(root, add, input{"name": fmt.Sprintf("n%d.example", i)})
 		}

@@ -90,6 +90,9 @@ func (d Desired) Validate() error {
 	if !slices.Contains(modes(), d.Auth) {
 		faults.Add("auth", d.Auth, strings.Join(modes(), ", "))
 	}
+	if d.Auth == "require" && !slices.ContainsFunc(d.Sources, func(s Source) bool { return s.NTS }) {
+		faults.Add("auth", d.Auth, "prefer, mix or ignore, while no source proves itself by NTS: the clock would follow nothing")
+	}
 	return faults.Err()
 }
 
