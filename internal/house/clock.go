@@ -13,7 +13,8 @@ import (
 
 const (
 	sampleEvery = 10 * time.Minute // a point of the clock's series
-	surely      = 2                // looks in a row that agree, before an alarm begins or ends
+	surely      = 2                // looks in a row that see an alarm, before it begins,
+	calm        = 10               // and that do not see it, before it is over
 )
 
 // clockWatch keeps what was seen of the clock: it makes points of looks, and finds
@@ -104,7 +105,7 @@ func (w *clockWatch) load(ctx context.Context, boot string) error {
 }
 
 // settle returns the alarms that hold, and whether they are others than those that
-// are recorded. One look alone changes nothing.
+// are recorded. One look alone changes nothing, and what comes and goes is one alarm.
 func (w *clockWatch) settle(now []clock.Alarm) (next []clock.Alarm, changed bool) {
 	differs := map[string]int{}
 	for _, a := range now {
@@ -122,7 +123,7 @@ func (w *clockWatch) settle(now []clock.Alarm) (next []clock.Alarm, changed bool
 		if has(now, key) {
 			continue
 		}
-		if differs[key] = w.differs[key] + 1; differs[key] < surely {
+		if differs[key] = w.differs[key] + 1; differs[key] < calm {
 			next = append(next, a)
 		} else {
 			changed = true

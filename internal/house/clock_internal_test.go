@@ -34,7 +34,7 @@ func (l *looks) look(n int) {
 }
 
 func (l *looks) status() host.Status {
-	o := clock.Observed{Running: true, Wall: l.wall, Up: l.up.Microseconds(), Slack: 10_000, Boot: l.boot, Alarms: l.alarm,
+	o := clock.Observed{Running: true, Following: true, Wall: l.wall, Up: l.up.Microseconds(), Slack: 10_000, Boot: l.boot, Alarms: l.alarm,
 		Tracking: clock.Tracking{Stratum: 2, Leap: "Normal", Offset: 0.000002}}
 	raw, err := json.Marshal(o)
 	if err != nil {
@@ -84,16 +84,18 @@ func TestLooksAtTheClockBecomeItsSeries(t *testing.T) {
 	l.look(2)
 	all += " clockday.measured clock.lost"
 	tells("after two bad looks", all)
-	l.look(5)
+	l.look(1)
 	tells("while it lasts", all)
 	l.alarm = nil
-	l.look(1)
+	l.look(7)
 	l.alarm = []clock.Alarm{lost}
 	l.look(1)
 	l.alarm = nil
-	l.look(2)
+	l.look(5)
+	tells("while it comes and goes", all)
+	l.look(5)
 	all += " clockday.measured clock.found"
-	tells("after two good looks", all)
+	tells("after five minutes without it", all)
 
 	l.look(2)
 	l.wall = l.wall.Add(-time.Hour)
@@ -124,7 +126,7 @@ func TestLooksAtTheClockBecomeItsSeries(t *testing.T) {
 	l.look(1)
 	all += " clockday.measured clock.jumped"
 	tells("after a jump while the panel was down", all)
-	l.look(1)
+	l.look(9)
 	all += " clockday.measured clock.found"
 	tells("when it can be looked at again", all)
 }

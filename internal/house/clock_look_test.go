@@ -41,7 +41,7 @@ func TestTheClockInChromium(t *testing.T) {
 		if i == 200 {
 			offset = 0.12
 		}
-		o := clock.Observed{Running: true, Settled: true, Proofs: true, Zone: "Europe/Berlin", Wall: now.Add(-ago), Up: (1000*time.Hour - ago).Microseconds(), Boot: "one", Ordered: &desired,
+		o := clock.Observed{Running: true, Following: true, Settled: true, Proofs: true, Zone: "Europe/Berlin", Wall: now.Add(-ago), Up: (1000*time.Hour - ago).Microseconds(), Boot: "one", Ordered: &desired,
 			Tracking: clock.Tracking{Reference: "192.0.2.1", Stratum: 2, Updated: now.Add(-ago), Offset: offset, RMS: 2e-5, Frequency: -12.407, Skew: 0.031, Delay: 0.0121, Dispersion: 0.0004, Leap: "Normal"},
 			Sources: []clock.Peer{
 				{Name: "time.cloudflare.com", Address: "192.0.2.1", From: clock.SourcesPath + ":2", State: "*", Stratum: 3, Poll: 8, Reach: 0o377, Last: 31, Offset: 1.2e-5, Error: 0.006, Auth: clock.Auth{Mode: "NTS", Bits: 256, Cookies: 8}},

@@ -53,14 +53,14 @@ func (o Observed) alarms() []Alarm {
 		return list
 	}
 	bound := float64(want.Bound) / 1000
-	say(o.Tracking.Synchronised() && math.Abs(o.Tracking.Offset) > bound, "offset", "", "the clock is %s, and more than %s is too much", o.Tracking.Ahead(), core.Seconds(bound))
+	say(o.Following && math.Abs(o.Tracking.Offset) > bound, "offset", "", "the clock is %s, and more than %s is too much", o.Tracking.Ahead(), core.Seconds(bound))
 	for _, p := range o.Sources {
-		say(p.State == "x", "wrong", p.Name, "%s (%s) disagrees with the other sources by %s: one of them is wrong", p.Name, p.Address, core.Seconds(p.Offset))
+		say(p.State == "x", "wrong", p.Name, "%s (%s) does not agree with the other sources: this clock differs from it by %s", p.Name, p.Address, core.Seconds(p.Offset))
 	}
 	if !o.Settled {
 		return list
 	}
-	say(!o.Tracking.Synchronised(), "unsynchronised", "", "the clock is not synchronised: chronyd follows no source")
+	say(!o.Following, "unsynchronised", "", "the clock is not synchronised: chronyd follows no source")
 	for _, s := range want.Sources {
 		code, text := o.standing(s)
 		say(code != "", code, s.Name, "%s", text)

@@ -70,7 +70,7 @@ func newMachine(t *testing.T) *machine {
 	m.run("mount", "--bind", m.dir+"/chrony", "/etc/chrony")
 	m.write(m.dir+"/default", "DAEMON_OPTS=\"-x -F 0\"\n")
 	m.run("mount", "--bind", m.dir+"/default", "/etc/default/chrony")
-	m.write(m.dir+"/hosts", "127.0.0.1 localhost\n10.1.0.1 one.test\n10.1.0.2 two.test\n10.1.0.3 three.test\n10.1.0.4 nts.test\n")
+	m.write(m.dir+"/hosts", "127.0.0.1 localhost\n10.1.0.1 one.test\n10.1.0.2 two.test\n10.1.0.3 three.test\n10.1.0.4 nts.test\n10.1.0.1 pool.test\n10.1.0.2 pool.test\n")
 	m.run("mount", "--bind", m.dir+"/hosts", "/etc/hosts")
 	for _, dir := range []string{"/run", "/var/lib/chrony", "/var/log"} {
 		m.run("mount", "-t", "tmpfs", "none", dir)
@@ -238,7 +238,7 @@ const (
 	wrote     = "write " + SourcesPath
 	set       = "write " + SettingsPath
 	reloaded  = "run /usr/bin/chronyc reload sources"
-	restarted = "run /usr/sbin/service chrony restart"
+	restarted = "run /usr/sbin/start-stop-daemon --stop --oknodo --retry TERM/20/KILL/5 --pidfile /run/chrony/chronyd.pid --exec /usr/sbin/chronyd; run /usr/sbin/service chrony start"
 )
 
 func TestChronydFollowsWhatIsApplied(t *testing.T) {
@@ -265,7 +265,7 @@ func TestChronydFollowsWhatIsApplied(t *testing.T) {
 	if got := m.apply(&d); got != wrote+"; "+reloaded {
 		t.Errorf("for one more source it did %s", got)
 	}
-	o := m.until("it follows the sources", &d, func(o Observed) bool { return o.Tracking.Synchronised() && o.Usable() == 3 })
+	o := m.until("it follows the sources", &d, func(o Observed) bool { return o.Following && o.Usable() == 3 })
 	for _, p := range o.Sources {
 		if p.Ours() == (p.Name == foreign) || p.Address == "" || p.Proved() {
 			t.Errorf("a source is %+v", p)
@@ -281,7 +281,17 @@ func TestChronydFollowsWhatIsApplied(t *testing.T) {
 	if got := m.apply(&d); got != set+"; "+restarted {
 		t.Errorf("for other settings it did %s", got)
 	}
-	d = at("10.1.0.2")
+	d = at("pool.test")
+	d.Sources[0].Kind = "pool"
+	m.apply(&d)
+	m.until("of a pool both are sources", &d, func(o Observed) bool {
+		return o.Usable() == 3 && len(slices.DeleteFunc(o.Sources, func(p Peer) bool { return p.Name != "pool.test" || p.Reach == 0 })) == 2
+	})
+	d = at("10.1.0.2") // which the pool has
+	if got := m.apply(&d); got != wrote+"; "+restarted {
+		t.Errorf("for an address that chronyd has under another name it did %s", got)
+	}
+	d.Sources[0].Prefer = true
 	m.apply(&d)
 	if o, _, _ := m.look(&d); len(o.Sources) != 2 {
 		t.Errorf("a source that was taken out is still there: %+v", o.Sources)
@@ -352,10 +362,10 @@ func TestAWrongSourceIsNamed(t *testing.T) {
 	d := at("one.test", "two.test", "three.test")
 	m.apply(&d)
 	o := m.until("the liar is found", &d, func(o Observed) bool { return codes(o) == "wrong three.test" && o.Usable() == 2 })
-	if text := o.texts()[0]; !strings.Contains(text, "three.test (10.1.0.3) disagrees with the other sources by -7 s") {
+	if text := o.texts()[0]; !strings.Contains(text, "three.test (10.1.0.3) does not agree with the other sources: this clock differs from it by -7 s") {
 		t.Errorf("it says %q", text)
 	}
-	if p := source(o, "three.test"); p.Word() != "wrong" || !o.Tracking.Synchronised() {
+	if p := source(o, "three.test"); p.Word() != "wrong" || !o.Following {
 		t.Errorf("the liar is %+v, tracking %+v", p, o.Tracking)
 	}
 	d = at("one.test", "three.test")
@@ -449,7 +459,7 @@ func TestNTSIsProvedByKeys(t *testing.T) {
 	}
 	m.until("its keys are there", &d, func(o Observed) bool {
 		p := source(o, "nts.test")
-		return p.Proved() && p.Auth.Mode == "NTS" && o.Tracking.Synchronised()
+		return p.Proved() && p.Auth.Mode == "NTS" && o.Following
 	})
 	m.older(time.Hour)
 	o := m.until("the other one is found out", &d, func(o Observed) bool { return codes(o) == "unauthenticated one.test" })
@@ -533,8 +543,8 @@ func TestWhatOthersDoMeanwhileIsSeenAndSetRight(t *testing.T) {
 	seen("a source was deleted by hand", "chronyd does not have as they should be: one.test", restarted)
 	m.run("touch", SettingsPath)
 	seen("the settings were not read", "chronyd has not read its settings since they changed", restarted)
-	m.run("service", "chrony", "stop")
-	if o, f, err := m.look(&d); err != nil || codes(o) != "down" || len(f.Steps) != 1 {
+	m.run(stop()...)
+	if o, f, err := m.look(&d); err != nil || codes(o) != "down" || len(f.Steps) != 2 {
 		t.Errorf("stopped: %v, %s, %v", err, codes(o), f.Lines())
 	}
 	seen("chronyd was stopped", "chronyd is not running", restarted)
@@ -561,6 +571,8 @@ func TestWhatOthersDoMeanwhileIsSeenAndSetRight(t *testing.T) {
 	if _, _, err := m.look(&d); err == nil || !strings.Contains(err.Error(), "chrony is not installed") {
 		t.Errorf("without chrony: %v", err)
 	}
+	m.run("kill", strings.TrimSpace(m.run("cat", pidPath)))
+	m.until("without chrony and control, nothing is wrong", nil, func(o Observed) bool { return !o.Running && len(o.Alarms) == 0 })
 }
 
 func (m *machine) made(dir string) string {
@@ -613,7 +625,7 @@ func TestWhoIsNotRootSeesWhatChronydTellsAnybody(t *testing.T) {
 	m := newMachine(t)
 	m.serve(foreign)
 	m.run("service", "chrony", "start")
-	m.until("it follows", nil, func(o Observed) bool { return o.Tracking.Synchronised() })
+	m.until("it follows", nil, func(o Observed) bool { return o.Following })
 	m.run("cp", os.Args[0], "/run/look")
 	m.run("chmod", "755", "/run/look")
 	cmd := exec.Command("/run/look", "-test.run=^"+t.Name()+"$")
@@ -624,7 +636,7 @@ func TestWhoIsNotRootSeesWhatChronydTellsAnybody(t *testing.T) {
 	if err != nil || !found || json.NewDecoder(strings.NewReader(seen)).Decode(&o) != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if !o.Running || o.Proofs || !o.Tracking.Synchronised() || o.Usable() != 1 || !o.Since.IsZero() || o.Zone == "" || o.Boot == "" || o.Up == 0 {
+	if !o.Running || o.Proofs || !o.Following || o.Usable() != 1 || !o.Since.IsZero() || o.Zone == "" || o.Boot == "" || o.Up == 0 {
 		t.Errorf("it sees %+v", o)
 	}
 }
@@ -644,8 +656,13 @@ func TestAChronydThatDoesNotAnswerIsAnAlarm(t *testing.T) {
 	if err != nil || codes(o) != "silent" || !strings.Contains(o.texts()[0], "506 Cannot talk to daemon") {
 		t.Errorf("it says %q: %v", o.texts(), err)
 	}
-	if len(f.Steps) != 1 || f.Steps[0].String() != restarted {
-		t.Errorf("it would do %v", f.Lines())
+	if got := fmt.Sprintf("%s; %s", f.Steps[0], f.Steps[len(f.Steps)-1]); got != restarted {
+		t.Errorf("it would do %s", got)
+	}
+	m.run("mkdir", "-p", "/run/systemd/system") // as systemd says that it runs
+	m.run("touch", SettingsPath)
+	if _, f, err := m.look(&d); err != nil || len(f.Steps) != 1 || f.Steps[0].String() != "run /usr/sbin/service chrony restart" {
+		t.Errorf("with systemd it would do %v: %v", f.Steps, err)
 	}
 }
 

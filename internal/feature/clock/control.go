@@ -17,14 +17,20 @@ const (
 	SettingsPath = "/etc/chrony/conf.d/hostward.conf"
 )
 
-func reload() host.Run  { return host.Run{Args: []string{"/usr/bin/chronyc", "reload", "sources"}} }
-func restart() host.Run { return host.Run{Args: []string{"/usr/sbin/service", "chrony", "restart"}} }
+// Commands that are ours. Where there is no systemd, Debian's script starts nothing
+// while the old process is on its way out, so that one is waited for.
+func reload() []string  { return []string{"/usr/bin/chronyc", "reload", "sources"} }
+func restart() []string { return []string{"/usr/sbin/service", "chrony", "restart"} }
+func start() []string   { return []string{"/usr/sbin/service", "chrony", "start"} }
+func stop() []string {
+	return []string{"/usr/sbin/start-stop-daemon", "--stop", "--oknodo", "--retry", "TERM/20/KILL/5", "--pidfile", pidPath, "--exec", "/usr/sbin/chronyd"}
+}
 
 // Control is the control of the clock.
 func (c *Clock) Control() control.Machine {
 	return control.Of(control.Spec[Desired, Observed]{
 		Name: "clock", Title: "Clock", Page: "/clock", Serves: serves(),
-		Owns:     host.Owns{Files: []string{SourcesPath, SettingsPath}, Commands: [][]string{reload().Args, restart().Args}},
+		Owns:     host.Owns{Files: []string{SourcesPath, SettingsPath}, Commands: [][]string{reload(), restart(), stop(), start()}},
 		Desired:  func(ctx context.Context, v *act.View) (Desired, error) { d, _, err := read(ctx, v); return d, err },
 		Validate: Desired.Validate,
 		Observe:  observe, Plan: plan, Diff: diff,
@@ -48,8 +54,9 @@ func plan(want *Desired, have Observed) []host.Step {
 	if have.Files[SourcesPath] != want.sourcesText() {
 		steps = append(steps, host.WriteFile{Path: SourcesPath, Mode: 0o644, Content: want.sourcesText()})
 		reread = true
+		again = again || want.held(have)
 	}
-	return append(steps, command(again, reread)...)
+	return append(steps, have.commands(again, reread)...)
 }
 
 // letGo takes our files away.
@@ -66,15 +73,17 @@ func letGo(have Observed) []host.Step {
 	if !have.Running {
 		return steps
 	}
-	return append(steps, command(settings || have.Stale || have.strangers(nil) != nil, sources)...)
+	return append(steps, have.commands(settings || have.Stale || have.strangers(nil) != nil, sources)...)
 }
 
-func command(again, reread bool) []host.Step {
+func (o Observed) commands(again, reread bool) []host.Step {
 	switch {
+	case again && o.Systemd:
+		return []host.Step{host.Run{Args: restart()}}
 	case again:
-		return []host.Step{restart()}
+		return []host.Step{host.Run{Args: stop()}, host.Run{Args: start()}}
 	case reread:
-		return []host.Step{reload()}
+		return []host.Step{host.Run{Args: reload()}}
 	}
 	return nil
 }
@@ -96,6 +105,15 @@ func (d Desired) missing(have Observed) (names []string) {
 func (d Desired) untaken(have Observed) bool {
 	lines := strings.Split(have.Files[SourcesPath], "\n")
 	return slices.ContainsFunc(d.missing(have), func(name string) bool { return slices.Contains(lines, d.Sources[d.index(name)].line()) })
+}
+
+// held reports whether an address comes that chronyd has under another line: when it
+// rereads, it may refuse the new line before it lets go of the old one.
+func (d Desired) held(have Observed) bool {
+	lines := strings.Split(have.Files[SourcesPath], "\n")
+	return slices.ContainsFunc(d.Sources, func(s Source) bool {
+		return !slices.Contains(lines, s.line()) && slices.ContainsFunc(have.Sources, func(p Peer) bool { return p.Address != "" && same(p.Address, s.Name) })
+	})
 }
 
 // strangers are sources that chronyd follows although no file names them: left over,

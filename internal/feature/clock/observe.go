@@ -19,13 +19,15 @@ import (
 
 // Observed is how the clock stands.
 type Observed struct {
-	Running bool      `json:"running"`          // chronyd
-	Since   time.Time `json:"since,omitzero"`   // it started; unknown to who may not look
-	Silent  string    `json:"silent,omitempty"` // why chronyd does not answer
-	Stale   bool      `json:"stale,omitempty"`  // its settings are newer than it
-	Settled bool      `json:"settled"`          // it had the time to reach its sources
-	Proofs  bool      `json:"proofs"`           // it may be asked how sources prove themselves: root alone
+	Running bool      `json:"running"`           // chronyd
+	Since   time.Time `json:"since,omitzero"`    // it started; unknown to who may not look
+	Silent  string    `json:"silent,omitempty"`  // why chronyd does not answer
+	Stale   bool      `json:"stale,omitempty"`   // its settings are newer than it
+	Systemd bool      `json:"systemd,omitempty"` // starts it
+	Settled bool      `json:"settled"`           // it had the time to reach its sources
+	Proofs  bool      `json:"proofs"`            // it may be asked how sources prove themselves: root alone
 
+	Following  bool              `json:"following"` // a source, and the clock by it
 	Tracking   Tracking          `json:"tracking"`
 	Sources    []Peer            `json:"sources,omitempty"`
 	Files      map[string]string `json:"files,omitempty"`      // ours, as they are
@@ -54,11 +56,6 @@ type Tracking struct {
 	Delay      float64   `json:"delay"`      // to the root, seconds
 	Dispersion float64   `json:"dispersion"` // seconds
 	Leap       string    `json:"leap"`
-}
-
-// Synchronised reports whether the clock follows anything.
-func (t Tracking) Synchronised() bool {
-	return t.Stratum > 0 && t.Leap != "" && t.Leap != "Not synchronised"
 }
 
 // Ahead says the offset in words.
@@ -211,6 +208,11 @@ func uptime(eyes host.Eyes) (int64, error) {
 // processes looks which programs run that set the clock, and since when chronyd
 // does.
 func (o *Observed) processes(ctx context.Context, eyes host.Eyes, c config, want *Desired) error {
+	systemd, err := eyes.Glob("/run/systemd/system")
+	if err != nil {
+		return err
+	}
+	o.Systemd = systemd != nil
 	pid := pidPath
 	if l, found := c.last("pidfile"); found {
 		_, pid = l.directive()
@@ -321,6 +323,8 @@ func (o *Observed) askSources(ctx context.Context, eyes host.Eyes, c config) err
 		return err
 	}
 	o.Proofs = err == nil && len(proofs) == len(names)
+	// What chronyd lost it goes on naming as its reference, in good order.
+	o.Following = o.Tracking.Stratum > 0 && slices.ContainsFunc(names, func(r row) bool { return r.text(1) == "*" })
 	for i, row := range names {
 		if row.text(0) != "^" && row.text(0) != "=" {
 			continue // a clock of its own, no source of the network

@@ -94,7 +94,7 @@ func (s *Sample) Add(o Observed) {
 		s.From, s.Usable = o.Wall, o.Usable()
 	}
 	s.To, s.Boot, s.Up, s.Stratum, s.Usable = o.Wall, o.Boot, o.Up, o.Tracking.Stratum, min(s.Usable, o.Usable())
-	if !o.Tracking.Synchronised() {
+	if !o.Following {
 		return
 	}
 	offset := int64(o.Tracking.Offset * 1e9)
@@ -159,10 +159,14 @@ func (c *Clock) measured(ctx context.Context, tx *act.Tx, p Point) error {
 	if err != nil {
 		return err
 	}
-	return tidy(ctx, tx)
+	n := 0
+	if _, err := tx.Get(ctx, `SELECT COUNT(*) FROM clock_point WHERE day = $1`, []any{day}, &n); err != nil || n > 1 {
+		return err
+	}
+	return tidy(ctx, tx) // with the first point of a day
 }
 
-// tidy makes hours of days that are old, and drops the oldest.
+// tidy makes hours of days that are old, and drops the oldest; some at a time.
 func tidy(ctx context.Context, tx *act.Tx) error {
 	gone, err := old(ctx, &tx.View, dayOf(tx.Now().Add(-kept)), 0)
 	if err != nil {

@@ -31,3 +31,4 @@ CREATE TABLE clock_point (
   up        BIGINT NOT NULL, -- microseconds since then, at the end
   PRIMARY KEY (day, begun)
 );
+CREATE INDEX clock_point_begun ON clock_point (begun);
