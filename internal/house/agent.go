@@ -128,6 +128,9 @@ func (a *agents) look(ctx context.Context) (soon bool) {
 
 // saw hands a look at a control to whom it concerns.
 func (h *House) saw(ctx context.Context, s host.Status) {
+	if s.Control == "clock" {
+		h.clock.saw(ctx, s)
+	}
 }
 
 // report says once that the agent does not answer, and once that it does again.

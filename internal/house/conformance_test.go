@@ -153,6 +153,14 @@ var settings = map[string]func(w *world, s *setting){
 	"peer.remove": func(w *world, s *setting) {
 		s.in["peer"] = fields(w.must(console, "peer.add", map[string]any{"name": w.unique("key") + ".example", "addresses": []string{"192.0.2.53"}}).Output)["id"]
 	},
+	"clock.source.add": func(w *world, s *setting) { s.in["name"] = w.source() },
+	"clock.source.remove": func(w *world, s *setting) {
+		s.in["name"] = w.source()
+		w.must(console, "clock.source.add", s.in)
+	},
+	"clock.setting.change": func(w *world, s *setting) {
+		w.must(console, "clock.setting.change", map[string]any{"min_sources": 2, "bound": 100})
+	},
 	"zone.update": func(w *world, s *setting) {
 		id := w.zone()
 		name := fields(w.must(console, "zone.show", map[string]any{"zone": id}).Output)["name"].(string) + "."
@@ -334,6 +342,16 @@ func (w *world) tsig() string {
 	r := w.must(w.actor("customer"), "tsig.create", map[string]any{"name": name})
 	w.given = append(w.given, revealed(r.Output, "Secret"))
 	return fields(r.Output)["id"].(string)
+}
+
+// source is the name of a source of time that there is not; those of other cases go.
+func (w *world) source() string {
+	for _, s := range fields(fields(w.must(console, "clock.show", nil).Output)["desired"])["sources"].([]any) {
+		if name := fields(s)["name"].(string); strings.HasSuffix(name, ".example") {
+			w.must(console, "clock.source.remove", map[string]any{"name": name})
+		}
+	}
+	return w.unique("key") + ".example"
 }
 
 // signed is a zone that is signed.

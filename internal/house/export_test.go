@@ -3,6 +3,7 @@ package house
 import (
 	"context"
 
+	"hostward/internal/host"
 	"hostward/internal/store"
 )
 
@@ -12,3 +13,6 @@ func Migrations() []store.Migration { return newFeatures(&House{}).migrations() 
 // LookAfterKeys looks once after the keys and signatures of all zones, where no loop
 // does.
 func LookAfterKeys(ctx context.Context, h *House) error { return h.signing.look(ctx) }
+
+// SeeClock has the house take a look at the clock.
+func SeeClock(ctx context.Context, h *House, s host.Status) { h.clock.saw(ctx, s) }

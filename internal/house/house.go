@@ -94,6 +94,7 @@ type House struct {
 	secondaries *secondaries
 	agents      *agents
 	world       *world
+	clock       *clockWatch
 	neighbours  atomic.Pointer[nameserver.Settings] // as the nameserver was told last
 	follower    *witness.Follower
 	writer      *store.Writer
