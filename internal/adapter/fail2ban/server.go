@@ -162,10 +162,11 @@ func (s *Server) Events(ctx context.Context, after uint64, n int) ([]host.BanEve
 
 // Working says from which addresses administrators work now. A jail that bans one of
 // them is corrected at the next look, and the event says so; a ban by hand stays.
-func (s *Server) Working(list []netip.Addr) {
+func (s *Server) Working(_ context.Context, list []netip.Addr) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.working = slices.Clone(list)
+	return nil
 }
 
 // look asks who is banned, notes what happened since the last look, and lifts what is

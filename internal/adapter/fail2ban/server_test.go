@@ -171,7 +171,7 @@ func TestAServerAsAGuard(t *testing.T) {
 	w.now = 61 * time.Minute
 	w.must(w.Unban(t.Context(), pfx("2001:db8::/64")))
 	w.want("an hour later", w.bans(), "manual 203.0.113.5/32", "one 192.0.2.8/32")
-	w.Working([]netip.Addr{netip.MustParseAddr("192.0.2.8"), netip.MustParseAddr("203.0.113.5")})
+	w.must(w.Working(t.Context(), []netip.Addr{netip.MustParseAddr("192.0.2.8"), netip.MustParseAddr("203.0.113.5")}))
 	w.want("with an administrator at work", w.bans(), "manual 203.0.113.5/32")
 	told := w.tell()
 	slices.Sort(told[:2])

@@ -226,6 +226,7 @@ var tones = map[string][2]string{
 	"drift": {"bad", "warn"}, "refused": {"wait", "no"}, "failed": {"bad", "cross"}, "denied": {"wait", "no"},
 	"signed": {"good", "key"}, "sound": {"good", "check"}, "weak": {"wait", "warn"}, "broken": {"bad", "warn"}, "changing": {"wait", "wait"}, "leaving": {"wait", "wait"}, "unsigned": {"", "no"},
 	"disabled": {"", "no"}, "locked": {"bad", "lock"}, "expired": {"bad", "clock"}, "altered": {"bad", "warn"},
+	"banned": {"wait", "no"}, "banned again": {"bad", "no"}, "widened": {"bad", "no"}, "spared": {"calm", "eye"}, "runs": {"good", "check"}, "off": {"", "no"},
 	"supported, a person decides": {"calm", "eye"}, "not covered": {"", "no"},
 }
 
