@@ -14,6 +14,7 @@ import (
 	"hostward/internal/feature/access"
 	"hostward/internal/feature/account"
 	"hostward/internal/feature/actionlog"
+	"hostward/internal/feature/ban"
 	"hostward/internal/feature/factor"
 	"hostward/internal/feature/job"
 	"hostward/internal/feature/login"
@@ -24,6 +25,7 @@ import (
 	"hostward/internal/feature/secret"
 	"hostward/internal/feature/token"
 	"hostward/internal/feature/zone"
+	"hostward/internal/host"
 	"hostward/internal/keeper"
 	"hostward/internal/ledger"
 	"hostward/internal/rr"
@@ -44,6 +46,7 @@ type features struct {
 	secrets   *secret.Secrets
 	zones     *zone.Zones
 	peers     *peer.Peers
+	bans      *ban.Bans
 	policy    *policy.Policy
 	log       *actionlog.Log
 	jobs      *job.Jobs
@@ -67,6 +70,7 @@ func newFeatures(h *House) *features {
 		},
 	})
 	f.peers = peer.New(peer.Ports{Zone: f.zoneOf, Reaches: f.zones.Reaches, Below: f.accounts.Below, NewKey: newTSIG, Seal: h.sealTSIG, Told: h.told})
+	f.bans = ban.New(ban.Ports{Guard: func(engine string) host.Guard { return h.guard(engine) }, Sessions: f.sessions})
 	f.doors(h)
 	f.accounts.Join([]account.Way{f.login, f.tokens, f.factors, f.notices}, []account.Holding{f.zones, f.peers}, f.notices)
 	f.policy = policy.New(h.policy)
@@ -150,7 +154,7 @@ func (h *House) issuer() string {
 
 // list is the list of features, in the order of the rail.
 func (f *features) list() []act.Feature {
-	return []act.Feature{f.zones.Feature(), f.peers.Feature(), f.accounts.Feature(), f.login.Feature(), f.factors.Feature(), f.passwords.Feature(), f.access.Feature(),
+	return []act.Feature{f.zones.Feature(), f.peers.Feature(), f.bans.Feature(), f.accounts.Feature(), f.login.Feature(), f.factors.Feature(), f.passwords.Feature(), f.access.Feature(),
 		f.tokens.Feature(), f.notices.Feature(), f.secrets.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature()}
 }
 
