@@ -44,6 +44,9 @@ type limits struct {
 // Manual is the jail of bans by hand.
 const Manual = "manual"
 
+// recidive bans whom other jails ban again and again: it reads what the engine says.
+const recidive = "recidive"
+
 const (
 	day  = 24 * time.Hour
 	week = 7 * day
@@ -59,7 +62,7 @@ func models(panelLog string) []model {
 			logs: []string{"/var/log/auth.log", "/var/log/secure"}, journal: "_SYSTEMD_UNIT=ssh.service + _COMM=sshd", state: On, limits: usual},
 		{name: "panel", section: "panel", filter: panelFilter, about: "log-ins to this panel", aliases: []string{"plesk-panel", "hostward"},
 			logs: []string{panelLog}, state: On, limits: limits{10, 10 * time.Minute, time.Hour}},
-		{name: "recidive", section: "recidive", filter: "recidive", about: "who was banned again and again", logs: []string{"/var/log/fail2ban.log"}, state: Auto, limits: limits{5, day, week}},
+		{name: recidive, section: "recidive", filter: "recidive", about: "who was banned again and again", logs: []string{ownLog}, state: Auto, limits: limits{5, day, week}},
 		{name: "smtp", section: "postfix", filter: "postfix[mode=more]", about: "mail that Postfix takes", aliases: []string{"mail", "plesk-postfix"}, program: "/usr/sbin/postfix",
 			logs: mail, journal: "_SYSTEMD_UNIT=postfix@-.service", state: Auto, limits: usual},
 		{name: "imap", section: "dovecot", filter: "dovecot", about: "mailboxes in Dovecot", aliases: []string{"pop3", "plesk-dovecot"}, program: "/usr/sbin/dovecot",

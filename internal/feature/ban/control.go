@@ -28,11 +28,16 @@ const (
 	WatchFilterPath = "/etc/hostward/ban/filter.d/" + panelFilter + ".conf"
 
 	panelFilter = "hostward-panel"
+	ownLog      = "/var/log/fail2ban.log"
 	client      = "/usr/bin/fail2ban-client"
 )
 
 func reload() host.Run { return host.Run{Args: []string{client, "reload"}} }
-func start() host.Run  { return host.Run{Args: []string{"/usr/sbin/service", "fail2ban", "start"}} }
+
+// touch makes the log that recidive reads, where the server has never run.
+func touch() host.Run { return host.Run{Args: []string{"/usr/bin/touch", ownLog}} }
+
+func start() host.Run { return host.Run{Args: []string{"/usr/sbin/service", "fail2ban", "start"}} }
 
 // Desired is what should be: everything an engine needs to know, in words of ours.
 type Desired struct {
@@ -52,6 +57,7 @@ type Observed struct {
 	Installed bool               `json:"installed"`         // Fail2Ban is
 	Up        bool               `json:"up"`                // and runs
 	Running   map[string]Running `json:"running,omitempty"` // its jails
+	Logs      bool               `json:"logs"`              // and has written its own log
 	Journal   string             `json:"journal,omitempty"` // why its jails cannot read the journal
 	Others    []string           `json:"others,omitempty"`  // its jails that are not ours
 }
@@ -76,7 +82,7 @@ type Running struct {
 func (b *Bans) Control() control.Machine {
 	return control.Of(control.Spec[Desired, Observed]{
 		Name: "bans", Title: "Bans", Page: "/bans", Serves: serves(),
-		Owns: host.Owns{Files: []string{JailsPath, FilterPath, ActionPath, WatchPath, WatchFilterPath}, Commands: [][]string{reload().Args, start().Args}},
+		Owns: host.Owns{Files: []string{JailsPath, FilterPath, ActionPath, WatchPath, WatchFilterPath}, Commands: [][]string{reload().Args, start().Args, touch().Args}},
 		Desired: func(ctx context.Context, v *act.View) (Desired, error) {
 			p, err := read(ctx, v)
 			d := Desired{Engine: p.Engine, PanelLog: b.ports.PanelLog, Again: p.Again, Most: p.Most, Jails: p.jails(), Trusted: []netip.Prefix{}}
@@ -157,8 +163,10 @@ func (o *Observed) sources(want Desired, found func(pattern string) bool) {
 		o.Programs[m.name] = m.program == "" || found(m.program)
 		i := slices.IndexFunc(m.logs, found)
 		switch {
-		case m.name == "recidive" && want.Engine == Watch:
+		case m.name == recidive && want.Engine == Watch:
 			o.Sources[m.name] = Source{} // it counts its own bans
+		case m.name == recidive:
+			o.Sources[m.name], o.Logs = Source{Path: ownLog}, i >= 0 // its server writes it
 		case i >= 0:
 			o.Sources[m.name] = Source{Path: m.logs[i]}
 		case m.journal != "" && journal:
@@ -357,6 +365,9 @@ func plan(want *Desired, have Observed) []host.Step {
 			again = again || strings.HasPrefix(at, "/etc/fail2ban/")
 		}
 	}
+	if want != nil && want.Engine == Fail2Ban && !have.Logs {
+		steps = append(steps, touch())
+	}
 	switch {
 	case want != nil && want.Engine == Fail2Ban && !have.Up:
 		steps = append(steps, start())
@@ -433,6 +444,9 @@ func diff(want *Desired, have Observed) (lines []string) {
 		}
 	}
 	if want != nil && want.Engine == Fail2Ban {
+		if !have.Logs {
+			lines = append(lines, ownLog+" is not there")
+		}
 		if !have.Up {
 			return append(lines, "Fail2Ban does not run")
 		}

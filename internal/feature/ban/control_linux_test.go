@@ -32,7 +32,6 @@ func newMachine(t *testing.T) *machine {
 	m.want.Engine = ban.Fail2Ban
 	m.Put("/var/log/auth.log", "")
 	m.Put("/var/lib/hostward/log/panel.log", "")
-	m.Put("/var/log/fail2ban.log", "")
 	t.Cleanup(func() { _ = m.Client("stop") })
 	return m
 }
@@ -92,7 +91,7 @@ func TestFail2BanBecomesWhatIsWished(t *testing.T) {
 		return
 	}
 	m := newMachine(t)
-	m.apply(append(strings.Split(writeAll, ","), restart)...)
+	m.apply(append(strings.Split(writeAll, ","), "run /usr/bin/touch /var/log/fail2ban.log", restart)...)
 	guard, err := fail2ban.Open(fail2ban.Config{Socket: fail2bantest.Socket, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
