@@ -103,7 +103,7 @@ func TestBansByARealFail2Ban(t *testing.T) {
 		t.Errorf("what is said before it runs: %+v", list)
 	}
 	k.must("ban.trust.add", map[string]any{"networks": "203.0.113.0/24", "note": "office"})
-	k.must("jail.set", map[string]any{"jail": "plesk-panel", "max_retry": 3})
+	k.must("jail.set", map[string]any{"jail": "plesk-panel", "failures": 3})
 	k.apply()
 	if r := k.must("ban.test", nil).(ban.Tested); !r.Works {
 		t.Errorf("the self-test: %+v", r)

@@ -43,6 +43,9 @@ const (
 	proof = 15 * time.Minute
 	// wakes has the house hand orders to the engine at once.
 	wakes = "bans"
+	// unapplied is what nobody does by himself: what is set here is pending until
+	// somebody applies the control of bans.
+	unapplied = "control.bans"
 
 	readers = act.Admins | act.Auditor
 )

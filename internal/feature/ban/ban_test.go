@@ -316,11 +316,11 @@ func TestAnOrderWaitsForItsEngineAndEnds(t *testing.T) {
 func TestNamesOfJailsThatOthersHave(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		for alias, name := range map[string]string{"plesk-panel": "panel", "sshd": "ssh", "SSH": "ssh", "postfix": "smtp", "plesk-dovecot": "imap", "apache-auth": "web"} {
-			if j := must[ban.Jail](w, admin, "jail.set", fields{"jail": alias, "ban_time": "3h"}); j.Name != name || j.BanTime != 10800 {
+			if j := must[ban.Jail](w, admin, "jail.set", fields{"jail": alias, "for": "3h"}); j.Name != name || j.BanTime != 10800 {
 				t.Errorf("%s is %+v", alias, j)
 			}
 		}
-		if j := must[ban.Jail](w, admin, "jail.set", fields{"jail": "ssh", "ban_time": "until lifted"}); j.BanTime != -1 {
+		if j := must[ban.Jail](w, admin, "jail.set", fields{"jail": "ssh", "for": "until lifted"}); j.BanTime != -1 {
 			t.Errorf("for good is %+v", j)
 		}
 		r, err := w.do(admin, "jail.set", fields{"jail": "ssh"})

@@ -20,9 +20,9 @@ type ShownJail struct {
 	About    string   `json:"about"`
 	Section  string   `json:"section,omitempty"` // its name in the engine, where that is another
 	State    string   `json:"state"`             // on, off, auto; "foreign": it is none of ours
-	MaxRetry int      `json:"max_retry"`
-	FindTime string   `json:"find_time"`
-	BanTime  string   `json:"ban_time"`
+	MaxRetry int      `json:"limit"`
+	FindTime string   `json:"within"`
+	BanTime  string   `json:"for"`
 	Runs     bool     `json:"runs"`
 	Sources  []string `json:"sources,omitempty"`
 	Failures uint64   `json:"failures"`
@@ -97,9 +97,9 @@ func (x *ShownJail) stands(r host.Jail) {
 type JailIn struct {
 	Jail     string `json:"jail" cli:"arg" rule:"required,max=60" doc:"which: ssh, panel, recidive, smtp, imap, ftp, vsftpd, web, bots, nginx, dns, or a name that Plesk or Debian have for it"`
 	State    string `json:"state" rule:"enum=on|off|auto" doc:"auto: on where its program and log are; left out: stays"`
-	MaxRetry int    `json:"max_retry" rule:"max=1000" doc:"failures within the time below that lead to a ban; 0: stays"`
-	FindTime string `json:"find_time" rule:"max=20" doc:"how long a failure counts, such as 10m; left out: stays"`
-	BanTime  string `json:"ban_time" rule:"max=20" doc:"how long a ban lasts, such as 1h, or until lifted; left out: stays"`
+	MaxRetry int    `json:"failures" rule:"max=1000" doc:"failures within the time below that lead to a ban; 0: stays"`
+	FindTime string `json:"within" rule:"max=20" doc:"how long a failure counts, such as 10m; left out: stays"`
+	BanTime  string `json:"for" rule:"max=20" doc:"how long a ban lasts, such as 1h, or until lifted; left out: stays"`
 }
 
 // Validate holds the rules beyond the tags.
@@ -108,17 +108,17 @@ func (j *JailIn) Validate(f *core.Faults) {
 		f.Add("jail", j.Jail, "must be one of "+strings.Join(names(), ", "))
 	}
 	if d, ok := parseLength(j.FindTime); j.FindTime != "" && (!ok || d < 0) {
-		f.Add("find_time", j.FindTime, "a length such as 10m, 1h or 1d")
+		f.Add("within", j.FindTime, "a length such as 10m, 1h or 1d")
 	}
 	if _, ok := parseLength(j.BanTime); j.BanTime != "" && !ok {
-		f.Add("ban_time", j.BanTime, lengthForms)
+		f.Add("for", j.BanTime, lengthForms)
 	}
 }
 
 func (b *Bans) setJail() act.Change[JailIn, Jail] {
 	return act.Change[JailIn, Jail]{
 		Name: "jail.set", Doc: "Switch a jail on or off, or change its limits; the control bans applies it.", Class: class, Roles: act.Admins, Proof: proof,
-		May: []string{"banpolicy.changed"}, Serves: serves(), Sample: JailIn{Jail: "ssh", State: On, MaxRetry: 4, BanTime: "2h"}, Target: target[JailIn],
+		May: []string{"banpolicy.changed"}, Wakes: []string{unapplied}, Serves: serves(), Sample: JailIn{Jail: "ssh", State: On, MaxRetry: 4, BanTime: "2h"}, Target: target[JailIn],
 		Run: func(ctx context.Context, tx *act.Tx, in JailIn) (Jail, error) {
 			p, err := read(ctx, &tx.View)
 			if err != nil {
@@ -173,7 +173,7 @@ func (p *PolicyIn) Validate(f *core.Faults) {
 func (b *Bans) setPolicy() act.Change[PolicyIn, Policy] {
 	return act.Change[PolicyIn, Policy]{
 		Name: "ban.policy.set", Doc: "Say whether who comes again is kept out longer; the control bans applies it.", Class: class, Roles: act.Admins, Proof: proof,
-		May: []string{"banpolicy.changed"}, Serves: serves(), Sample: PolicyIn{Again: "yes", Most: "2w"}, Target: target[PolicyIn],
+		May: []string{"banpolicy.changed"}, Wakes: []string{unapplied}, Serves: serves(), Sample: PolicyIn{Again: "yes", Most: "2w"}, Target: target[PolicyIn],
 		Run: func(ctx context.Context, tx *act.Tx, in PolicyIn) (Policy, error) {
 			p, err := read(ctx, &tx.View)
 			if err != nil {
@@ -209,7 +209,7 @@ type EngineIn struct {
 func (b *Bans) choose() act.Change[EngineIn, Policy] {
 	return act.Change[EngineIn, Policy]{
 		Name: "ban.engine.choose", Doc: "Choose which engine bans; the control bans applies it.", Class: class, Roles: act.Primary, Proof: proof,
-		May: []string{"banpolicy.changed"}, Serves: serves(), Sample: EngineIn{Engine: Fail2Ban}, Target: target[EngineIn],
+		May: []string{"banpolicy.changed"}, Wakes: []string{unapplied}, Serves: serves(), Sample: EngineIn{Engine: Fail2Ban}, Target: target[EngineIn],
 		Run: func(ctx context.Context, tx *act.Tx, in EngineIn) (Policy, error) {
 			p, err := read(ctx, &tx.View)
 			if err != nil || p.Engine == in.Engine {
@@ -282,7 +282,7 @@ func checkPrefixes(f *core.Faults, text string) (out []netip.Prefix) {
 func (b *Bans) addTrust() act.Change[TrustIn, TrustList] {
 	return act.Change[TrustIn, TrustList]{
 		Name: "ban.trust.add", Doc: "Trust networks: no jail keeps them out, once the control bans is applied.", Class: class, Roles: act.Admins, Proof: proof,
-		May: []string{"banpolicy.changed"}, Serves: serves(), Sample: TrustIn{Networks: "192.0.2.0/24", Note: "office"}, Target: target[TrustIn],
+		May: []string{"banpolicy.changed"}, Wakes: []string{unapplied}, Serves: serves(), Sample: TrustIn{Networks: "192.0.2.0/24", Note: "office"}, Target: target[TrustIn],
 		Run: func(ctx context.Context, tx *act.Tx, in TrustIn) (TrustList, error) {
 			p, err := read(ctx, &tx.View)
 			if err != nil {
@@ -322,7 +322,7 @@ func (t *DistrustIn) Validate(f *core.Faults) { t.prefixes = checkPrefixes(f, t.
 func (b *Bans) removeTrust() act.Change[DistrustIn, TrustList] {
 	return act.Change[DistrustIn, TrustList]{
 		Name: "ban.trust.remove", Doc: "Trust networks no more, once the control bans is applied.", Class: class, Roles: act.Admins, Proof: proof,
-		Must: []string{"banpolicy.changed"}, Serves: serves(), Sample: DistrustIn{Networks: "192.0.2.0/24"}, Target: target[DistrustIn],
+		Must: []string{"banpolicy.changed"}, Wakes: []string{unapplied}, Serves: serves(), Sample: DistrustIn{Networks: "192.0.2.0/24"}, Target: target[DistrustIn],
 		Run: func(ctx context.Context, tx *act.Tx, in DistrustIn) (TrustList, error) {
 			p, err := read(ctx, &tx.View)
 			if err != nil {
