@@ -39,7 +39,9 @@ var migrations embed.FS
 var templates embed.FS
 
 const (
-	class = "security"
+	// class has the log erase addresses of who was banned after a year, like names of
+	// who failed to log in; in class "panel" they would stay as long as the record.
+	class = "authentication"
 	proof = 15 * time.Minute
 	// wakes has the house hand orders to the engine at once.
 	wakes = "bans"

@@ -260,7 +260,8 @@ func checkTime(f *core.Faults, at, text string) int64 {
 	return core.Micros(t)
 }
 
-// Kept is how long history is kept: as long as the log keeps addresses.
+// Kept is how long history is kept, with lines of logs: as long as the log keeps the
+// addresses that people come from.
 const Kept = 90 * day
 
 func (b *Bans) note() act.Change[NoteIn, Nothing] {
