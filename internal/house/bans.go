@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"sync"
+	"path/filepath"
 	"time"
 
 	"hostward/internal/act"
@@ -24,16 +24,29 @@ type bans struct {
 	guard   func(engine string) host.Guard
 	working func(ctx context.Context, v *act.View) ([]netip.Addr, error)
 	log     *slog.Logger
+	clock   core.Clock
 	every   time.Duration // looks
 	gather  time.Duration // facts are noted so often at the most, however many strangers knock
 
-	mu    sync.Mutex
+	turn  chan struct{} // held by who looks; an engine that hangs must not hold up who gave up
 	noted time.Time
-	fault string // why the last look failed
+	fault string // why the last look of the loop failed
 }
 
 func newBans(h *House) *bans {
-	return &bans{bus: h.Bus, feature: h.features.bans, guard: h.guard, working: h.features.administrators, log: h.Log, every: 5 * time.Second, gather: time.Minute}
+	return &bans{bus: h.Bus, feature: h.features.bans, guard: h.guard, working: h.features.administrators, log: h.Log, clock: h.Clock,
+		every: 5 * time.Second, gather: time.Minute, turn: make(chan struct{}, 1)}
+}
+
+// panelLog is where the program writes failed log-ins, as an engine must know it.
+func panelLog(data string) string {
+	if data == "" {
+		return ""
+	}
+	if abs, err := filepath.Abs(data); err == nil {
+		data = abs
+	}
+	return filepath.ToSlash(filepath.Join(data, "log", "panel.log"))
 }
 
 // guard returns the engine of a name; nil: none is joined.
@@ -60,12 +73,8 @@ func (b *bans) run(ctx context.Context) {
 
 // report says once what is wrong, and once that it is well again.
 func (b *bans) report(ctx context.Context, err error) {
-	if ctx.Err() != nil {
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	switch {
+	case ctx.Err() != nil:
 	case err != nil && err.Error() != b.fault:
 		b.fault = err.Error()
 		b.log.Warn("the ban engine cannot be served", "error", err)
@@ -101,8 +110,12 @@ func (b *bans) state(ctx context.Context) (s ban.State, err error) {
 
 // look does all that is to be done now.
 func (b *bans) look(ctx context.Context) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	select {
+	case b.turn <- struct{}{}:
+		defer func() { <-b.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	s, err := b.state(ctx)
 	if err != nil {
 		return err
@@ -126,7 +139,7 @@ func (b *bans) look(ctx context.Context) error {
 // unserved says of each order why it waits.
 func (b *bans) unserved(ctx context.Context, s ban.State) error {
 	for _, o := range s.Orders {
-		if err := b.feature.Settled(ctx, b.bus, o.ID, fmt.Sprintf("the engine %s is not joined to this panel", s.Engine)); err != nil {
+		if err := b.settle(ctx, o, fmt.Sprintf("the engine %s is not joined to this panel", s.Engine)); err != nil {
 			return err
 		}
 	}
@@ -148,6 +161,15 @@ func (b *bans) hand(ctx context.Context, g host.Guard, o ban.Order) error {
 	fault := ""
 	if err != nil {
 		fault = err.Error()
+	}
+	return b.settle(ctx, o, fault)
+}
+
+// settle notes what became of an order, unless that is known: it is tried every few
+// seconds, and says why it waits once.
+func (b *bans) settle(ctx context.Context, o ban.Order, fault string) error {
+	if fault != "" && fault == o.Fault && !o.Over(b.clock()) {
+		return nil
 	}
 	return b.feature.Settled(ctx, b.bus, o.ID, fault)
 }

@@ -70,7 +70,7 @@ func newFeatures(h *House) *features {
 		},
 	})
 	f.peers = peer.New(peer.Ports{Zone: f.zoneOf, Reaches: f.zones.Reaches, Below: f.accounts.Below, NewKey: newTSIG, Seal: h.sealTSIG, Told: h.told})
-	f.bans = ban.New(ban.Ports{Guard: func(engine string) host.Guard { return h.guard(engine) }, Sessions: f.sessions})
+	f.bans = ban.New(ban.Ports{Guard: func(engine string) host.Guard { return h.guard(engine) }, Sessions: f.sessions, PanelLog: panelLog(h.Data)})
 	f.doors(h)
 	f.accounts.Join([]account.Way{f.login, f.tokens, f.factors, f.notices}, []account.Holding{f.zones, f.peers}, f.notices)
 	f.policy = policy.New(h.policy)

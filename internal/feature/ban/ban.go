@@ -102,6 +102,10 @@ func errNone() error {
 	return core.Errorf(core.Unavailable, "no engine is chosen: nobody is banned; choose one with ban engine choose")
 }
 
+// briefly is how long a page waits for an engine: it holds a snapshot meanwhile, and
+// there are few.
+const briefly = 5 * time.Second
+
 // silent makes a sentence for people of an engine that does not answer.
 func silent(engine string, err error) error {
 	if err == nil || core.CodeOf(err) != core.Internal {

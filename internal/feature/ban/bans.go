@@ -111,6 +111,8 @@ func (b *Bans) now(ctx context.Context, v *act.View) ([]host.Ban, Policy, error)
 	if err != nil {
 		return nil, p, err
 	}
+	ctx, stop := context.WithTimeout(ctx, briefly)
+	defer stop()
 	all, err := g.Bans(ctx)
 	slices.SortFunc(all, func(a, b host.Ban) int { return strings.Compare(placeOf(b), placeOf(a)) })
 	return all, p, silent(p.Engine, err)

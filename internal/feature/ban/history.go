@@ -160,9 +160,6 @@ type SettleIn struct {
 	Fault string `json:"fault" rule:"max=1000" doc:"why it was not done; left out when it was"`
 }
 
-// patience is how long an engine may take for an order.
-const patience = time.Hour
-
 func (b *Bans) settle() act.Change[SettleIn, Nothing] {
 	return act.Change[SettleIn, Nothing]{
 		Name: "ban.settle", Doc: "Note what an engine did with an order.", Class: class, Roles: act.System, May: []string{"ban.done", "ban.waits", "ban.dropped"}, Serves: serves(),
@@ -183,9 +180,9 @@ func (b *Bans) settle() act.Change[SettleIn, Nothing] {
 				event = "ban.dropped"
 			}
 			switch {
-			case in.Fault != "" && in.Fault == o.Fault && tx.Now().Sub(o.Made) < patience:
+			case in.Fault != "" && in.Fault == o.Fault && !o.Over(tx.Now()):
 				return Nothing{}, nil // it waits still, and why is on record
-			case in.Fault != "" && tx.Now().Sub(o.Made) < patience:
+			case in.Fault != "" && !o.Over(tx.Now()):
 				if err := retryOrder(ctx, tx, o, in.Fault); err != nil {
 					return Nothing{}, err
 				}
@@ -201,7 +198,7 @@ func (b *Bans) settle() act.Change[SettleIn, Nothing] {
 
 // Settled notes what an engine did with an order; fault is "" when it was done.
 func (b *Bans) Settled(ctx context.Context, bus *act.Bus, id, fault string) error {
-	_, _, err := b.settle().Call(ctx, bus, act.SystemActor("bans"), SettleIn{id, fault[:min(len(fault), 1000)]})
+	_, _, err := b.settle().Call(ctx, bus, act.SystemActor("bans"), SettleIn{id, clean(fault, mostLine)})
 	return err
 }
 

@@ -55,7 +55,7 @@ func (b *Bans) listJails() act.Query[Nothing, Jails] {
 			var running []host.Jail
 			g, _, err := b.guard(ctx, v)
 			if err == nil {
-				running, err = g.Jails(ctx)
+				running, err = jailsOf(ctx, g)
 				err = silent(p.Engine, err)
 			}
 			if err != nil {
@@ -87,6 +87,12 @@ func (b *Bans) listJails() act.Query[Nothing, Jails] {
 			return out, nil
 		},
 	}
+}
+
+func jailsOf(ctx context.Context, g host.Guard) ([]host.Jail, error) {
+	ctx, stop := context.WithTimeout(ctx, briefly)
+	defer stop()
+	return g.Jails(ctx)
 }
 
 func (x *ShownJail) stands(r host.Jail) {

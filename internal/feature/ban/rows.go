@@ -79,6 +79,12 @@ type Order struct {
 
 func (o Order) ref() core.Ref { return core.Ref{Kind: "ban", ID: o.ID} }
 
+// patience is how long an engine may take for an order.
+const patience = time.Hour
+
+// Over reports an order that has waited too long.
+func (o Order) Over(now time.Time) bool { return now.Sub(o.Made) >= patience }
+
 func (o Order) verb() string {
 	if o.Lift {
 		return "lift"
