@@ -42,7 +42,7 @@ type agents struct {
 const (
 	askEvery = 5 * time.Second
 	askSoon  = time.Second
-	fresh    = 10 * time.Second // what an agent without hands saw, which looks each time
+	staleAfter    = 10 * time.Second // what an agent without hands saw, which looks each time
 )
 
 func newAgents(h *House, machines []control.Machine) *agents {
@@ -58,7 +58,7 @@ func newAgents(h *House, machines []control.Machine) *agents {
 func (a *agents) Statuses(ctx context.Context) ([]host.Status, error) {
 	a.seenMu.Lock()
 	defer a.seenMu.Unlock()
-	if !a.there && a.house.Clock().Sub(a.at) < fresh {
+	if !a.there && a.house.Clock().Sub(a.at) < staleAfter {
 		return a.seen, a.fault
 	}
 	a.seen, a.fault = a.verbs.Statuses(ctx)

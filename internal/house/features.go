@@ -16,6 +16,7 @@ import (
 	"hostward/internal/feature/access"
 	"hostward/internal/feature/account"
 	"hostward/internal/feature/actionlog"
+	"hostward/internal/feature/ban"
 	"hostward/internal/feature/clock"
 	"hostward/internal/feature/control"
 	"hostward/internal/feature/factor"
@@ -50,6 +51,7 @@ type features struct {
 	secrets   *secret.Secrets
 	zones     *zone.Zones
 	peers     *peer.Peers
+	bans      *ban.Bans
 	policy    *policy.Policy
 	clock     *clock.Clock
 	log       *actionlog.Log
@@ -90,6 +92,7 @@ func (f *features) server(h *House) {
 	look := func(ctx context.Context, name string) (host.Status, error) { return h.agents.status(ctx, name) }
 	f.clock = clock.New(clock.Ports{Status: h.clock.last, Administrators: f.administrators, Notices: f.notices})
 	f.handlers = handler.New(handler.Ports{Look: look})
+	f.bans = ban.New(ban.Ports{Guard: func(engine string) host.Guard { return h.guard(engine) }, Sessions: f.sessions, PanelLog: panelLog(h.Data)})
 	machines := f.machines()
 	h.agents = newAgents(h, machines)
 	f.controls = control.New(h.agents, machines)
@@ -181,7 +184,7 @@ func (h *House) issuer() string {
 
 // machines are the controls of the machine, in the order in which they are shown.
 func (f *features) machines() []engine.Machine {
-	return []engine.Machine{f.clock.Control(), f.handlers.Machine()}
+	return []engine.Machine{f.bans.Control(), f.clock.Control(), f.handlers.Control()}
 }
 
 // Machines returns the controls alone, for the agent.
@@ -190,7 +193,7 @@ func Machines() []engine.Machine { return newFeatures(&House{}).machines() }
 // list is the list of features, in the order of the rail.
 func (f *features) list() []act.Feature {
 	return []act.Feature{f.zones.Feature(), f.peers.Feature(), f.accounts.Feature(), f.login.Feature(), f.factors.Feature(), f.passwords.Feature(), f.access.Feature(),
-		f.tokens.Feature(), f.notices.Feature(), f.secrets.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature(), f.controls.Feature(), f.handlers.Feature(), f.clock.Feature()}
+		f.tokens.Feature(), f.notices.Feature(), f.secrets.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature(), f.controls.Feature(), f.handlers.Feature(), f.clock.Feature(), f.bans.Feature()}
 }
 
 // migrations are the tables of the frame, then those of each feature.

@@ -229,6 +229,7 @@ var tones = map[string][2]string{
 	"disabled": {"", "no"}, "locked": {"bad", "lock"}, "expired": {"bad", "clock"}, "altered": {"bad", "warn"},
 	"followed": {"good", "check"}, "combined": {"good", "check"}, "spare": {"", "same"}, "wrong": {"bad", "warn"}, "unsteady": {"wait", "warn"},
 	"unreachable": {"bad", "cross"}, "no address": {"bad", "cross"}, "not used": {"wait", "wait"},
+	"banned": {"wait", "no"}, "banned again": {"bad", "no"}, "widened": {"bad", "no"}, "spared": {"calm", "eye"}, "runs": {"good", "check"}, "off": {"", "no"},
 	"supported, a person decides": {"calm", "eye"}, "not covered": {"", "no"},
 }
 
