@@ -40,9 +40,9 @@ type agents struct {
 
 // How often the agent is asked, and while an order waits.
 const (
-	askEvery = 5 * time.Second
-	askSoon  = time.Second
-	staleAfter    = 10 * time.Second // what an agent without hands saw, which looks each time
+	askEvery   = 5 * time.Second
+	askSoon    = time.Second
+	staleAfter = 10 * time.Second // what an agent without hands saw, which looks each time
 )
 
 func newAgents(h *House, machines []control.Machine) *agents {

@@ -182,6 +182,16 @@ func (h *House) issuer() string {
 	return "Hostward " + name
 }
 
+// panelLog is where failed log-ins are written, for ban engines; "" in a program
+// without a data folder.
+func panelLog(data string) string {
+	path, err := filepath.Abs(filepath.Join(data, "log", "panel.log"))
+	if data == "" || err != nil {
+		return ""
+	}
+	return path
+}
+
 // machines are the controls of the machine, in the order in which they are shown.
 func (f *features) machines() []engine.Machine {
 	return []engine.Machine{f.bans.Control(), f.clock.Control(), f.handlers.Control()}
