@@ -62,22 +62,36 @@ func diff(want *Desired, have Observed) (lines []string) {
 	return lines
 }
 
-// only are the lines of a text that another one does not have as often.
+// only are the lines of a text that another one does not have as often, each with its
+// chain.
 func only(mark, text, other string) (lines []string) {
 	count := map[string]int{}
-	for line := range strings.Lines(other) {
-		count[strings.TrimSpace(line)]++
+	for _, line := range inChains(other) {
+		count[line]++
 	}
+	for _, line := range inChains(text) {
+		if count[line]--; count[line] < 0 {
+			lines = append(lines, mark+line)
+		}
+	}
+	return lines
+}
+
+// inChains are the lines of a table, those of chains with the name of theirs.
+func inChains(text string) (lines []string) {
 	chain := ""
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
-		if name, ok := strings.CutPrefix(line, "chain "); ok {
+		name, begins := strings.CutPrefix(line, "chain ")
+		switch {
+		case begins:
 			chain = strings.TrimSuffix(name, " {") + ": "
+			lines = append(lines, line)
+		case line == "}":
+			chain = ""
+		case line != "":
+			lines = append(lines, chain+line)
 		}
-		if count[line]--; count[line] >= 0 || line == "}" || line == "" {
-			continue
-		}
-		lines = append(lines, mark+chain+line)
 	}
 	return lines
 }

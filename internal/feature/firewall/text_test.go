@@ -136,9 +136,6 @@ tcp LISTEN 0 1 [fe80::1%eth0]:80 [::]:*
 nonsense
 `)
 	want := []Listener{{"udp", "127.0.0.53", 53, "systemd-resolve"}, {"tcp", "0.0.0.0", 22, "sshd"}, {"tcp", "::", 22, "sshd"}, {"tcp", "*", 8443, ""}, {"tcp", "fe80::1", 80, ""}}
-	if len(got) == len(want) && got[4].Address == "[fe80::1" { // the zone is cut first
-		got[4].Address = "fe80::1"
-	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%+v", got)
 	}
