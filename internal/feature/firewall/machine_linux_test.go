@@ -112,8 +112,8 @@ func TestConnectionsSurvive(t *testing.T) {
 	must(t, echo("2222/tcp"))
 	s := stored{Rules: []Rule{{Direction: "input", Action: "accept", Protocol: "tcp", Ports: []string{"2222"}}}}
 	open, shut := s.desired(0), stored{}.desired(0)
-	apply(t, &open)
 	for _, to := range []string{"10.77.0.1:2222", "[fd77::1]:2222"} {
+		apply(t, &open)
 		lines := out.lines(out.helper("hold", "HOSTWARD_TO="+to))
 		answered := func(line string) bool {
 			if strings.HasPrefix(line, "over") {
