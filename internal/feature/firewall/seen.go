@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -184,15 +185,18 @@ type Counter struct {
 func parseCounters(out []byte) (list []Counter, err error) {
 	var all struct {
 		Nftables []struct {
-			Counter *Counter `json:"counter"`
+			Counter *struct {
+				Family, Table string
+				Counter
+			} `json:"counter"`
 		} `json:"nftables"`
 	}
 	if err := json.Unmarshal(out, &all); err != nil {
 		return nil, fmt.Errorf("what nft says of counters cannot be read: %w", err)
 	}
 	for _, x := range all.Nftables {
-		if x.Counter != nil {
-			list = append(list, *x.Counter)
+		if c := x.Counter; c != nil && c.Family == tableFamily && c.Table == tableName {
+			list = append(list, c.Counter)
 		}
 	}
 	return list, nil
@@ -247,13 +251,11 @@ func (o *Observed) around(ctx context.Context, eyes host.Eyes, want *Desired) {
 			o.Blind = append(o.Blind, what+": "+err.Error())
 		}
 	}
-	if o.Loaded {
-		out, err := eyes.Output(ctx, nft, "-j", "list", "counters", "table", tableFamily, tableName)
-		if err == nil {
-			o.Counters, err = parseCounters(out)
-		}
-		blind("counters", err)
+	counted, err := eyes.Output(ctx, nft, "-j", "-t", "list", "ruleset")
+	if err == nil {
+		o.Counters, err = parseCounters(counted)
 	}
+	blind("counters", err)
 	out, err := eyes.Output(ctx, ss, "-Htulnp")
 	blind("who listens", err)
 	o.Exposure = exposure(parseListeners(string(out)), o.Loaded, want)
@@ -291,21 +293,15 @@ func exposure(list []Listener, loaded bool, want *Desired) []Exposed {
 	return out
 }
 
+// others looks at their tables. Of all that nft lists, only the terse ruleset is quick
+// where sets are large.
 func (o *Observed) others(ctx context.Context, eyes host.Eyes) error {
-	out, err := eyes.Output(ctx, nft, "list", "tables")
-	if err != nil {
-		return err
-	}
-	for line := range strings.Lines(string(out)) {
-		f := strings.Fields(line)
-		if len(f) != 3 || f[1] == tableFamily && f[2] == tableName {
+	out, err := eyes.Output(ctx, nft, "-s", "-t", "list", "ruleset")
+	for name, text := range tables(string(out)) {
+		if name == tableFamily+" "+tableName {
 			continue
 		}
-		out, err := eyes.Output(ctx, nft, "-s", "-t", "list", "table", f[1], f[2])
-		if err != nil {
-			return err
-		}
-		t, list := parseForeign(f[1]+" "+f[2], string(out))
+		t, list := parseForeign(name, text)
 		o.Foreign = append(o.Foreign, t)
 		for _, p := range list {
 			if !slices.Contains(o.Published, p) {
@@ -313,7 +309,26 @@ func (o *Observed) others(ctx context.Context, eyes host.Eyes) error {
 			}
 		}
 	}
-	return nil
+	return err
+}
+
+// tables cuts a ruleset into its tables, by family and name.
+func tables(ruleset string) iter.Seq2[string, string] {
+	return func(yield func(name, text string) bool) {
+		name, text := "", ""
+		for line := range strings.Lines(ruleset) {
+			if f := strings.Fields(line); strings.HasPrefix(line, "table ") && len(f) >= 3 {
+				name, text = f[1]+" "+f[2], ""
+			}
+			text += line
+			if strings.TrimRight(line, "\n") == "}" && name != "" {
+				if !yield(name, text) {
+					return
+				}
+				name = ""
+			}
+		}
+	}
 }
 
 // withoutElements takes the elements of sets out of a table as nft prints it.

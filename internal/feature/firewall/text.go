@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"hostward/internal/core"
@@ -62,21 +63,12 @@ func setOf(name string, four bool) string {
 // contents are the elements of a set of one family, and whether each is one address:
 // then the kernel can keep them as a hash.
 func (s Set) contents(four bool) (list []core.Network, single bool) {
-	list, single = merge(family(networks(s.Networks), four)), true
 	whole := family(networks(s.Networks), four)
-	for _, n := range whole {
-		single = single && n.First == n.Last
+	if slices.ContainsFunc(whole, func(n core.Network) bool { return n.First != n.Last }) {
+		return merge(whole), false
 	}
-	if !single {
-		return list, false
-	}
-	var out []core.Network
-	for _, n := range list { // apart again
-		for a := n.First; a.IsValid() && a.Compare(n.Last) <= 0; a = a.Next() {
-			out = append(out, core.Network{First: a, Last: a})
-		}
-	}
-	return out, true
+	slices.SortFunc(whole, func(a, b core.Network) int { return a.First.Compare(b.First) })
+	return slices.Compact(whole), true
 }
 
 func (t *text) set(s Set, four, elements bool) {
