@@ -205,8 +205,10 @@ func (f *Firewall) setService() act.Declaration {
 				return now, core.Faults{{Field: "to", Value: missing, Accepted: "the name of a set that there is, behind @"}}.Err()
 			}
 			fields := append(change("to", strings.Join(old.To, " "), strings.Join(now.To, " ")), change("ports", strings.Join(old.Ports, " "), strings.Join(now.Ports, " "))...)
-			if len(fields) == 0 {
+			if _, decided := was.Services[in.Service]; len(fields) == 0 && decided {
 				return now, nil
+			} else if len(fields) == 0 { // what was the default is a decision now
+				fields = change("to", "", strings.Join(now.To, " "))
 			}
 			if err := putService(ctx, tx, now); err != nil {
 				return now, err
@@ -312,7 +314,7 @@ func (b before) proposal(o Observed) (open []Service, left []string) {
 type RuleIn struct {
 	Direction string `json:"direction" rule:"required,enum=input|output|forward" doc:"input: to this server; output: from it; forward: through it, to containers and networks behind"`
 	Action    string `json:"action" rule:"required,enum=accept|drop|reject" doc:"accept; drop: without a word; reject: with an answer"`
-	Protocol  string `json:"protocol" rule:"required,enum=tcp|udp|any"`
+	Protocol  string `json:"protocol" rule:"required,enum=tcp|udp|any" doc:"tcp, udp or any: with ports tcp and udp, without them everything"`
 	Ports     string `json:"ports" rule:"max=1000" doc:"ports and ranges by commas or blanks, such as 8080, 9000-9010; left out: all. Of what is forwarded: as the outside names them"`
 	Peers     string `json:"peers" rule:"max=16384" doc:"networks and sets at the other end, such as 192.0.2.0/24, @office; left out: all"`
 	Comment   string `json:"comment" rule:"max=100" doc:"what it is for"`
