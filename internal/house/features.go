@@ -15,6 +15,7 @@ import (
 	"hostward/internal/feature/account"
 	"hostward/internal/feature/actionlog"
 	"hostward/internal/feature/factor"
+	"hostward/internal/feature/firewall"
 	"hostward/internal/feature/job"
 	"hostward/internal/feature/login"
 	"hostward/internal/feature/notice"
@@ -44,6 +45,7 @@ type features struct {
 	secrets   *secret.Secrets
 	zones     *zone.Zones
 	peers     *peer.Peers
+	firewall  *firewall.Firewall
 	policy    *policy.Policy
 	log       *actionlog.Log
 	jobs      *job.Jobs
@@ -67,6 +69,7 @@ func newFeatures(h *House) *features {
 		},
 	})
 	f.peers = peer.New(peer.Ports{Zone: f.zoneOf, Reaches: f.zones.Reaches, Below: f.accounts.Below, NewKey: newTSIG, Seal: h.sealTSIG, Told: h.told})
+	f.firewall = firewall.New(firewall.Ports{Panel: h.panelPort})
 	f.doors(h)
 	f.accounts.Join([]account.Way{f.login, f.tokens, f.factors, f.notices}, []account.Holding{f.zones, f.peers}, f.notices)
 	f.policy = policy.New(h.policy)
@@ -150,7 +153,7 @@ func (h *House) issuer() string {
 
 // list is the list of features, in the order of the rail.
 func (f *features) list() []act.Feature {
-	return []act.Feature{f.zones.Feature(), f.peers.Feature(), f.accounts.Feature(), f.login.Feature(), f.factors.Feature(), f.passwords.Feature(), f.access.Feature(),
+	return []act.Feature{f.zones.Feature(), f.peers.Feature(), f.firewall.Feature(), f.accounts.Feature(), f.login.Feature(), f.factors.Feature(), f.passwords.Feature(), f.access.Feature(),
 		f.tokens.Feature(), f.notices.Feature(), f.secrets.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature()}
 }
 
