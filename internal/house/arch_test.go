@@ -65,12 +65,18 @@ var rooms = []room{
 	{dir: "internal/host/hands", ours: []string{"core", "rr", "rr/sign", "host", "nameserver"}},
 	{dir: "internal/act", ours: []string{"core", "ledger", "store"}, bans: map[string]string{
 		"net/http": "the door knows no face"}},
+	// The agent believes proofs of the log, and carries out what controls plan.
+	{dir: "internal/agent", ours: []string{"core", "file", "ledger", "host", "control", "socket"}, bans: map[string]string{
+		"database/sql": "the agent never opens the database", "net": "the agent has a Unix socket, and that through package socket", "os/exec": "hands act"}},
 	{dir: "internal/control", ours: []string{"core", "act", "host"}, bans: map[string]string{
 		"os/exec": "a control describes; hands act"}},
 	{dir: "internal/nameserver", ours: []string{"core", "file", "rr", "rr/transfer", "socket"}, bans: map[string]string{
 		"database/sql": "the nameserver is fed; it never opens the database"}},
 	// The log's own feature shows what the ledger keeps; it still changes nothing.
 	{dir: "internal/feature/actionlog", ours: []string{"core", "act", "ledger"}, bans: hands},
+	// What web servers' files say about handlers is text to be read and written.
+	{dir: "internal/handlers", bans: map[string]string{"os": "handlers is text in, text out: eyes read, hands write", "net": "handlers knows no network"}},
+	{dir: "internal/feature/handler", ours: []string{"core", "act", "control", "host", "handlers", "handlers/apache", "handlers/iis"}, bans: hands},
 	{dir: "internal/feature/*", ours: []string{"core", "act", "control", "host", "rr", "rr/sign", "rr/transfer"}, bans: hands},
 	// What the outside sees of a zone is measured in the words of DNS, and told to sign.Next.
 	{dir: "internal/adapter/outside", ours: []string{"core", "rr", "rr/ask", "rr/sign"}},

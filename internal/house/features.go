@@ -10,12 +10,15 @@ import (
 	"strings"
 
 	"hostward/internal/act"
+	engine "hostward/internal/control"
 	"hostward/internal/core"
 	"hostward/internal/feature/access"
 	"hostward/internal/feature/account"
 	"hostward/internal/feature/actionlog"
+	"hostward/internal/feature/control"
 	"hostward/internal/feature/factor"
 	"hostward/internal/feature/firewall"
+	"hostward/internal/feature/handler"
 	"hostward/internal/feature/job"
 	"hostward/internal/feature/login"
 	"hostward/internal/feature/notice"
@@ -25,6 +28,7 @@ import (
 	"hostward/internal/feature/secret"
 	"hostward/internal/feature/token"
 	"hostward/internal/feature/zone"
+	"hostward/internal/host"
 	"hostward/internal/keeper"
 	"hostward/internal/ledger"
 	"hostward/internal/rr"
@@ -49,6 +53,8 @@ type features struct {
 	policy    *policy.Policy
 	log       *actionlog.Log
 	jobs      *job.Jobs
+	controls  *control.Controls
+	handlers  *handler.Handlers
 }
 
 func newFeatures(h *House) *features {
@@ -69,10 +75,14 @@ func newFeatures(h *House) *features {
 		},
 	})
 	f.peers = peer.New(peer.Ports{Zone: f.zoneOf, Reaches: f.zones.Reaches, Below: f.accounts.Below, NewKey: newTSIG, Seal: h.sealTSIG, Told: h.told})
-	f.firewall = firewall.New(firewall.Ports{Panel: h.panelPort})
 	f.doors(h)
 	f.accounts.Join([]account.Way{f.login, f.tokens, f.factors, f.notices}, []account.Holding{f.zones, f.peers}, f.notices)
 	f.policy = policy.New(h.policy)
+	f.firewall = firewall.New(firewall.Ports{Panel: h.panelPort, Seen: func(ctx context.Context) (host.Status, error) { return h.agents.status(ctx, firewall.Name) }})
+	f.handlers = handler.New(handler.Ports{Look: func(ctx context.Context, name string) (host.Status, error) { return h.agents.status(ctx, name) }})
+	machines := f.machines()
+	h.agents = newAgents(h, machines)
+	f.controls = control.New(h.agents, machines)
 	f.jobs = job.New(f.accounts.Below, func(id string) (int64, int64, bool) { return h.Bus.Progress(id) })
 	return f
 }
@@ -151,10 +161,18 @@ func (h *House) issuer() string {
 	return "Hostward " + name
 }
 
+// machines are the controls of the machine, in the order in which they are shown.
+func (f *features) machines() []engine.Machine {
+	return []engine.Machine{f.firewall.Machine(), f.handlers.Machine()}
+}
+
+// Machines returns the controls alone, for the agent.
+func Machines() []engine.Machine { return newFeatures(&House{}).machines() }
+
 // list is the list of features, in the order of the rail.
 func (f *features) list() []act.Feature {
-	return []act.Feature{f.zones.Feature(), f.peers.Feature(), f.firewall.Feature(), f.accounts.Feature(), f.login.Feature(), f.factors.Feature(), f.passwords.Feature(), f.access.Feature(),
-		f.tokens.Feature(), f.notices.Feature(), f.secrets.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature()}
+	return []act.Feature{f.zones.Feature(), f.peers.Feature(), f.accounts.Feature(), f.login.Feature(), f.factors.Feature(), f.passwords.Feature(), f.access.Feature(),
+		f.tokens.Feature(), f.notices.Feature(), f.secrets.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature(), f.controls.Feature(), f.firewall.Feature(), f.handlers.Feature()}
 }
 
 // migrations are the tables of the frame, then those of each feature.

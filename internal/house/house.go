@@ -44,11 +44,14 @@ type Config struct {
 	// Nameserver is the socket of a nameserver that runs as its own process (SPEC
 	// D3). Default: it is a part of this one, and DNS says where.
 	Nameserver string
-	Witnesses  []WitnessConfig // who cosigns checkpoints
-	Private    bool            // other servers may have private addresses (SPEC A10)
-	Roots      []netip.Addr    // of the DNS tree, for looks from outside; default: the IANA\'s
-	Clock      core.Clock
-	Log        *slog.Logger
+	// Agent is the socket of the process with root's hands. Default: there is none,
+	// and controls are looked at only.
+	Agent     string
+	Witnesses []WitnessConfig // who cosigns checkpoints
+	Private   bool            // other servers may have private addresses (SPEC A10)
+	Roots     []netip.Addr    // of the DNS tree, for looks from outside; default: the IANA\'s
+	Clock     core.Clock
+	Log       *slog.Logger
 	// PanelLog gets one line for each failed log-in, in a form that ban filters
 	// read. Default: nobody.
 	PanelLog io.Writer
@@ -93,6 +96,7 @@ type House struct {
 	mail        chan struct{} // letters wait
 	signing     *signing
 	secondaries *secondaries
+	agents      *agents
 	world       *world
 	neighbours  atomic.Pointer[nameserver.Settings] // as the nameserver was told last
 	follower    *witness.Follower
@@ -296,6 +300,8 @@ func (h *House) wake(ctx context.Context, name string, objects []core.Ref) strin
 		return act.InForce
 	case "peers":
 		return h.wakePeers(ctx)
+	case "agent":
+		return h.agents.wake(ctx, objects)
 	case "signing":
 		h.signing.wake()
 		return act.InForce
@@ -343,6 +349,7 @@ func (h *House) start(ctx, background context.Context) error {
 	h.always(background, "neighbours", h.followPeers)
 	h.always(background, "what the nameserver asks", h.answerAsked)
 	h.always(background, "following primaries", h.secondaries.run)
+	h.always(background, "serving the agent", h.agents.run)
 	if h.SigningEvery > 0 {
 		h.always(background, "signing", h.signing.run)
 	}

@@ -126,6 +126,7 @@ func (d Desired) uses(set string) (out []string) {
 
 // Exposure is the output of firewall.exposure.
 type Exposure struct {
+	Seen      bool        `json:"seen"`  // else nobody could look, and the rest is empty
 	State     string      `json:"state"` // of the control
 	Loaded    bool        `json:"loaded"`
 	Listeners []Exposed   `json:"listeners"`
@@ -140,10 +141,7 @@ func (f *Firewall) exposureOf() act.Declaration {
 		Roles: act.Admins | act.Auditor, Serves: serves(), Sample: Nothing{}, Target: target[Nothing],
 		Run: func(ctx context.Context, _ *act.View, _ Nothing) (Exposure, error) {
 			s, o, ok := f.seen(ctx)
-			if !ok {
-				return Exposure{}, core.Errorf(core.Unavailable, "nobody has looked at the firewall yet: the agent does not run, or cannot look")
-			}
-			return Exposure{State: s.State, Loaded: o.Loaded, Listeners: o.Exposure, Published: append([]Published{}, o.Published...), Foreign: append([]Foreign{}, o.Foreign...), Blind: o.Blind}, nil
+			return Exposure{Seen: ok, State: s.State, Loaded: o.Loaded, Listeners: append([]Exposed{}, o.Exposure...), Published: append([]Published{}, o.Published...), Foreign: append([]Foreign{}, o.Foreign...), Blind: o.Blind}, nil
 		},
 	}
 }

@@ -101,7 +101,7 @@ func (w *world) fails(code core.Code, a act.Actor, op string, in input, says str
 // desired is what the agent would be ordered.
 func (w *world) desired() (d firewall.Desired) {
 	w.t.Helper()
-	m := w.f.Control()
+	m := w.f.Machine()
 	err := w.Look(w.t.Context(), "test", func(v *act.View) error {
 		raw, err := m.Desired(w.t.Context(), v)
 		if err != nil {
@@ -151,7 +151,9 @@ func TestWhatIsClosedAtFirst(t *testing.T) {
 		if s := must[firewall.Shown](w, "firewall.show", nil); s.Seen || len(s.Services) != len(firewall.Catalogue()) {
 			t.Errorf("shown without an agent: %+v", s)
 		}
-		w.fails(core.Unavailable, admin, "firewall.exposure", nil, "agent")
+		if e := must[firewall.Exposure](w, "firewall.exposure", nil); e.Seen || len(e.Listeners) != 0 {
+			t.Errorf("seen without an agent: %+v", e)
+		}
 		w.fails(core.Conflict, admin, "firewall.propose", nil, "agent")
 	})
 }
@@ -327,7 +329,7 @@ func TestOnlyWhatRunsIsProposed(t *testing.T) {
 		if l := shown.Services[i]; l.Packets != 7 || strings.Join(l.Runs, " ") != "apache2" {
 			t.Errorf("%+v", l)
 		}
-		if e := must[firewall.Exposure](w, "firewall.exposure", nil); e.State != host.InForce || len(e.Listeners) != 9 || len(e.Published) != 1 {
+		if e := must[firewall.Exposure](w, "firewall.exposure", nil); !e.Seen || e.State != host.InForce || len(e.Listeners) != 9 || len(e.Published) != 1 {
 			t.Errorf("%+v", e)
 		}
 	})
