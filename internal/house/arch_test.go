@@ -91,6 +91,7 @@ var elsewhere = map[string]struct{ rooms, why string }{
 	"github.com/boombuler/":         {"internal/face/web", "only a page draws a QR code"},
 	"github.com/miekg/dns":          {"internal/rr", "the DNS library stays behind internal/rr, so that another can take its place"},
 	"github.com/spf13/cobra":        {"internal/face/cli cmd/hostward", "only the CLI knows its library"},
+	"github.com/google/nftables":    {"internal/host/hands", "only the hands speak to the kernel"},
 	"golang.org/x/mod/sumdb/":       {"internal/ledger internal/keeper internal/witness internal/house", "tree arithmetic stays in the log's rooms"},
 }
 
