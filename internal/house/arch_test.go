@@ -62,6 +62,10 @@ var rooms = []room{
 	{dir: "internal/host", ours: []string{"core", "rr", "rr/sign"}, bans: map[string]string{
 		"os": "host holds effects as data; host/hands carries them out", "os/exec": "host holds effects as data"}},
 	{dir: "internal/host/hands", ours: []string{"core", "rr", "rr/sign", "host", "nameserver"}},
+	{dir: "internal/socket", ours: []string{"core"}},
+	// The ban engine outlives the panel and needs no rights: it asks a host.Kernel.
+	{dir: "internal/watch", ours: []string{"core", "file", "host", "jail", "socket"}, bans: map[string]string{
+		"database/sql": "the ban engine keeps its own book; it never opens the database"}},
 	{dir: "internal/act", ours: []string{"core", "ledger", "store"}, bans: map[string]string{
 		"net/http": "the door knows no face"}},
 	{dir: "internal/control", ours: []string{"core", "act", "host"}, bans: map[string]string{

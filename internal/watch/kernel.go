@@ -1,0 +1,63 @@
+package watch
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+
+	"hostward/internal/host"
+	"hostward/internal/socket"
+)
+
+// The verbs of host.Kernel between two processes.
+const (
+	pathKernelBan    = "/v1/bans/ban"
+	pathKernelUnban  = "/v1/bans/unban"
+	pathKernelBanned = "/v1/bans/banned"
+	pathKernelTest   = "/v1/bans/test"
+)
+
+// mostAsked is the most octets of one call.
+const mostAsked = 64 << 20
+
+type done struct{}
+
+// ServeKernel adds the verbs of a kernel to a mux: the agent's side.
+func ServeKernel(m *http.ServeMux, k host.Kernel) {
+	socket.Take(m, pathKernelBan, mostAsked, func(r *http.Request, in []host.Ban) (done, error) { return done{}, k.Ban(r.Context(), in) })
+	socket.Take(m, pathKernelUnban, mostAsked, func(r *http.Request, in []netip.Prefix) (done, error) {
+		return done{}, k.Unban(r.Context(), in)
+	})
+	socket.Take(m, pathKernelTest, mostAsked, func(r *http.Request, _ done) (done, error) { return done{}, k.Test(r.Context()) })
+	socket.Give(m, pathKernelBanned, func(r *http.Request) ([]host.Ban, error) { return k.Banned(r.Context()) })
+}
+
+// Kernel is the kernel behind a socket on which somebody serves ServeKernel.
+type Kernel struct{ c *socket.Client }
+
+var _ host.Kernel = Kernel{}
+
+// DialKernel returns the kernel behind a socket. See socket.Dial.
+func DialKernel(path string) Kernel { return Kernel{socket.Dial(path, "the agent")} }
+
+// Ban implements host.Kernel. Only what counts is sent.
+func (k Kernel) Ban(ctx context.Context, bans []host.Ban) error {
+	bare := make([]host.Ban, len(bans))
+	for i, b := range bans {
+		bare[i] = host.Ban{Prefix: b.Prefix, Until: b.Until}
+	}
+	return k.c.Tell(ctx, pathKernelBan, bare, &done{})
+}
+
+// Unban implements host.Kernel.
+func (k Kernel) Unban(ctx context.Context, prefixes []netip.Prefix) error {
+	return k.c.Tell(ctx, pathKernelUnban, prefixes, &done{})
+}
+
+// Banned implements host.Kernel.
+func (k Kernel) Banned(ctx context.Context) (out []host.Ban, err error) {
+	return out, k.c.Ask(ctx, pathKernelBanned, nil, &out)
+}
+
+// Test implements host.Kernel.
+func (k Kernel) Test(ctx context.Context) error { return k.c.Tell(ctx, pathKernelTest, done{}, &done{}) }
