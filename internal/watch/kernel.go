@@ -60,4 +60,6 @@ func (k Kernel) Banned(ctx context.Context) (out []host.Ban, err error) {
 }
 
 // Test implements host.Kernel.
-func (k Kernel) Test(ctx context.Context) error { return k.c.Tell(ctx, pathKernelTest, done{}, &done{}) }
+func (k Kernel) Test(ctx context.Context) error {
+	return k.c.Tell(ctx, pathKernelTest, done{}, &done{})
+}

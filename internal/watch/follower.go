@@ -1,0 +1,280 @@
+package watch
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	lookBack  = 64 << 20        // octets that are read of a file that is new to us
+	lingering = 5 * time.Minute // a rotated file is still read until it was quiet so long
+	maxOld    = 8               // rotated files that are still read
+	slack     = time.Second     // by which times of files may be behind the clock
+)
+
+// Position is how far a file was read, as it is kept.
+type Position struct {
+	Path string   `json:"path"`
+	ID   identity `json:"id"`
+	At   int64    `json:"at"`
+	Size int      `json:"size"` // of the mark
+	Mark string   `json:"mark"` // digest of the last octets before At
+	Cut  bool     `json:"cut,omitempty"`
+	Old  bool     `json:"old,omitempty"` // it was rotated away
+	Seen int64    `json:"seen"`          // Unix time in nanoseconds at which the path was looked at
+}
+
+// follower follows what is written under one path through rotations: by renaming,
+// where the file under the path becomes another, and by copying and truncating.
+type follower struct {
+	path    string
+	streams []*stream // in the order of writing; the last is the one under the path, if current
+	current bool      // the last stream is the file under the path
+	seen    time.Time // when the path was last looked at
+	caught  time.Time // when everything was last read
+}
+
+// begin opens the file under a path for the first time. Back: it is one that was
+// there before us, so that its end is read and not only what comes; otherwise
+// all of it is.
+func begin(path string, back int64) *follower {
+	f := &follower{path: path, seen: time.Now()}
+	s, err := open(path, 0)
+	if err != nil {
+		return f
+	}
+	if info, err := s.f.Stat(); err == nil && back >= 0 && info.Size() > back {
+		s.at, s.cut = info.Size()-back, true // within a line, as likely as not
+		if back == 0 {
+			s.cut = false
+		}
+	}
+	f.streams, f.current = []*stream{s}, true
+	return f
+}
+
+// resume goes on where a follower was: in the same file, in the one that it became,
+// or in the copy that was made of it.
+func resume(path string, kept []Position) *follower {
+	f := &follower{path: path}
+	for _, p := range kept {
+		f.seen = time.Unix(0, p.Seen)
+		if s := f.find(p); s != nil {
+			f.streams, f.current = append(f.streams, s), false
+		}
+	}
+	return f
+}
+
+// find opens the file that a position is of.
+func (f *follower) find(p Position) *stream {
+	var copies []*stream
+	for _, path := range append([]string{f.path}, f.siblings()...) {
+		s, err := open(path, 0)
+		if err != nil {
+			continue
+		}
+		switch s.cut = p.Cut; {
+		case f.known(s.id) || p.Size == 0 && s.id != p.ID || !s.resume(p.At, p.Size, p.Mark):
+			_ = s.f.Close()
+		case s.id == p.ID:
+			closeAll(copies)
+			return s
+		default:
+			copies = append(copies, s)
+		}
+	}
+	if len(copies) == 0 {
+		return nil
+	}
+	closeAll(copies[1:])
+	return copies[0]
+}
+
+func closeAll(streams []*stream) {
+	for _, s := range streams {
+		_ = s.f.Close()
+	}
+}
+
+func (f *follower) known(id identity) bool {
+	return slices.ContainsFunc(f.streams, func(s *stream) bool { return s.id == id })
+}
+
+// siblings are the files that the one under the path may have become, the newest
+// first.
+func (f *follower) siblings() []string {
+	entries, err := os.ReadDir(filepath.Dir(f.path))
+	if err != nil {
+		return nil
+	}
+	type sibling struct {
+		path string
+		at   time.Time
+	}
+	var found []sibling
+	for _, e := range entries {
+		name := e.Name()
+		if !rotated(filepath.Base(f.path), name) {
+			continue
+		}
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
+			found = append(found, sibling{filepath.Join(filepath.Dir(f.path), name), info.ModTime()})
+		}
+	}
+	slices.SortFunc(found, func(a, b sibling) int { return cmp.Or(b.at.Compare(a.at), cmp.Compare(a.path, b.path)) })
+	paths := make([]string, len(found))
+	for i, s := range found {
+		paths[i] = s.path
+	}
+	return paths
+}
+
+// rotated says whether a name is one that rotating gives to a file, as in
+// auth.log.1, auth.log-20261127 and auth-20261127.log.
+func rotated(base, name string) bool {
+	ext := filepath.Ext(base)
+	if by, ok := strings.CutPrefix(name, base); ok && rotations.MatchString(by) {
+		return true
+	}
+	by, ok := strings.CutPrefix(name, strings.TrimSuffix(base, ext))
+	by, end := strings.CutSuffix(by, ext)
+	return ok && end && rotations.MatchString(by)
+}
+
+var rotations = regexp.MustCompile(`^([-._]?[0-9][-._T:0-9]*|\.old|\.prev)$`)
+
+// read hands on what was written since, at most about budget octets, and says
+// whether there is more.
+func (f *follower) read(buf []byte, budget int, line func([]byte)) (more bool) {
+	if !f.drain(buf, &budget, line) { // first, so that little is left when it turns out to be rotated
+		f.look()
+		if !f.drain(buf, &budget, line) {
+			f.caught = time.Now()
+			f.retire(buf, line)
+			return false
+		}
+	}
+	return true
+}
+
+// drain reads all streams to their ends, and says whether the budget was too small.
+func (f *follower) drain(buf []byte, budget *int, line func([]byte)) (more bool) {
+	for i := 0; i < len(f.streams); i++ {
+		s := f.streams[i]
+		for {
+			if *budget <= 0 {
+				return true
+			}
+			before := s.at
+			more, err := s.read(buf, line)
+			*budget -= int(s.at - before)
+			switch {
+			case errors.Is(err, errOther):
+				i = f.truncated(i)
+			case err == nil && more:
+				continue
+			}
+			break
+		}
+	}
+	return false
+}
+
+// truncated takes a stream from its beginning, after what a copy of it still holds,
+// and returns the index behind which reading goes on.
+func (f *follower) truncated(i int) int {
+	s := f.streams[i]
+	p := Position{At: s.at, Size: len(s.mark), Mark: s.digest(), Cut: s.cut}
+	s.at, s.mark, s.cut = 0, nil, false
+	if p.Size == 0 {
+		return i
+	}
+	if heir := f.find(p); heir != nil {
+		f.streams = slices.Insert(f.streams, i, heir)
+	}
+	return i - 1
+}
+
+// look sees whether another file is under the path now.
+func (f *follower) look() {
+	before, now := f.seen, time.Now()
+	info, err := os.Stat(f.path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			f.current = false
+		}
+		return
+	}
+	f.seen = now
+	id := identify(info)
+	if n := len(f.streams); n > 0 && f.streams[n-1].id == id {
+		f.current = true
+		return
+	}
+	f.between(before, id)
+	if i := slices.IndexFunc(f.streams, func(s *stream) bool { return s.id == id }); i >= 0 { // moved back
+		f.streams = append(slices.Delete(f.streams, i, i+1), f.streams[i])
+		f.current = true
+		return
+	}
+	if s, err := open(f.path, 0); err == nil {
+		f.streams, f.current = append(f.streams, s), true
+	}
+}
+
+// between opens the files that were under the path since it was last looked at and
+// were rotated away again.
+func (f *follower) between(since time.Time, now identity) {
+	paths := f.siblings()
+	slices.Reverse(paths) // the oldest first
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil || info.ModTime().Before(since.Add(-slack)) {
+			continue
+		}
+		if id := identify(info); id == now || f.known(id) {
+			continue
+		}
+		if s, err := open(path, 0); err == nil && !f.known(s.id) {
+			f.streams = append(f.streams, s)
+		}
+	}
+}
+
+// retire closes rotated files that are quiet, and the oldest of too many.
+func (f *follower) retire(buf []byte, line func([]byte)) {
+	old := len(f.streams)
+	if f.current {
+		old--
+	}
+	for i := 0; i < old; {
+		if s := f.streams[i]; old > maxOld || time.Since(s.grew) > lingering {
+			s.last(buf, line)
+			_ = s.f.Close()
+			f.streams = slices.Delete(f.streams, i, i+1)
+			old--
+			continue
+		}
+		i++
+	}
+}
+
+// positions are what resume takes.
+func (f *follower) positions() []Position {
+	var out []Position
+	for i, s := range f.streams {
+		out = append(out, Position{Path: f.path, ID: s.id, At: s.at, Size: len(s.mark), Mark: s.digest(), Cut: s.cut,
+			Old: !f.current || i < len(f.streams)-1, Seen: f.seen.UnixNano()})
+	}
+	return out
+}
+
+func (f *follower) close() { closeAll(f.streams) }

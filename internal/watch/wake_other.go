@@ -1,0 +1,12 @@
+//go:build !linux
+
+package watch
+
+import "context"
+
+// waker tells nothing here: looking now and then is what there is.
+type waker struct{ Woke chan struct{} }
+
+func newWaker(context.Context) *waker { return &waker{} }
+
+func (w *waker) watch(string) {}
