@@ -3,6 +3,7 @@ package watch
 import (
 	"cmp"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -39,6 +40,7 @@ type follower struct {
 	current bool      // the last stream is the file under the path
 	seen    time.Time // when the path was last looked at
 	caught  time.Time // when everything was last read
+	fault   error     // why the path cannot be read
 }
 
 // begin opens the file under a path for the first time. Back: it is one that was
@@ -48,7 +50,7 @@ func begin(path string, back int64) *follower {
 	f := &follower{path: path, seen: time.Now()}
 	s, err := open(path, 0)
 	if err != nil {
-		return f
+		return f // looked at again
 	}
 	if info, err := s.f.Stat(); err == nil && back >= 0 && info.Size() > back {
 		s.at, s.cut = info.Size()-back, true // within a line, as likely as not
@@ -207,9 +209,10 @@ func (f *follower) truncated(i int) int {
 func (f *follower) look() {
 	before, now := f.seen, time.Now()
 	info, err := os.Stat(f.path)
+	f.fault = err
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			f.current = false
+			f.current, f.fault = false, nil
 		}
 		return
 	}
@@ -225,8 +228,22 @@ func (f *follower) look() {
 		f.current = true
 		return
 	}
-	if s, err := open(f.path, 0); err == nil {
+	s, err := open(f.path, 0)
+	if f.fault = err; err == nil {
 		f.streams, f.current = append(f.streams, s), true
+	}
+}
+
+// back reads once more the end of what was read, for somebody who is new to it.
+func (f *follower) back(buf []byte, line func([]byte)) {
+	now := f.streams[len(f.streams)-1]
+	s := &stream{r: io.NewSectionReader(now.f, 0, now.at), at: max(0, now.at-lookBack)}
+	s.cut = s.at > 0
+	for more := true; more; {
+		var err error
+		if more, err = s.read(buf, line); err != nil {
+			return // truncated just now
+		}
 	}
 }
 
