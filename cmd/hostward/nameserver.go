@@ -4,23 +4,19 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
-	"os/user"
 	"path/filepath"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"hostward/internal/core"
 	"hostward/internal/face/cli"
 	"hostward/internal/file"
 	"hostward/internal/nameserver"
+	"hostward/internal/socket"
 )
 
 // answering are the flags of nameserver.
@@ -77,20 +73,18 @@ func (o *answering) run(ctx context.Context) error {
 	for _, path := range s.Aside() {
 		log.Warn("a file was broken and is set aside; what it held is fed again", "file", path)
 	}
-	l, err := listenAlone(ctx, o.socket)
+	l, err := socket.Listen(ctx, o.socket, "nameserver", o.groups()...)
 	if err != nil {
-		return errors.Join(fmt.Errorf("opening the socket: %w", err), s.Shutdown(ctx))
-	}
-	if err := lend(o.socket, o.group); err != nil {
-		return errors.Join(err, l.Close(), s.Shutdown(ctx))
+		return errors.Join(err, s.Shutdown(ctx))
 	}
 	return o.serve(ctx, log, s, l)
 }
 
 func (o *answering) serve(ctx context.Context, log *slog.Logger, s *nameserver.Server, l net.Listener) error {
-	feed := &http.Server{Handler: knownOnly(s.Handler()), ReadHeaderTimeout: 10 * time.Second, ConnContext: o.withFeeder}
+	feeding, stop := context.WithCancel(ctx)
+	defer stop()
 	ended := make(chan error, 2)
-	go func() { ended <- feed.Serve(l) }()
+	go func() { ended <- socket.Serve(feeding, l, s.Handler(), o.groups()...) }()
 	go func() { ended <- s.Serve() }()
 	log.Info("answering", "dns", s.Addrs(), "zones", s.Stats().Zones, "socket", o.socket)
 	var err error
@@ -101,55 +95,12 @@ func (o *answering) serve(ctx context.Context, log *slog.Logger, s *nameserver.S
 	}
 	soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	return errors.Join(err, feed.Shutdown(soon), s.Shutdown(soon))
+	return errors.Join(err, s.Shutdown(soon))
 }
 
-// listenAlone takes a Unix socket. One that nobody listens on any more is taken over.
-func listenAlone(ctx context.Context, path string) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return nil, err
+func (o *answering) groups() []string {
+	if o.group == "" {
+		return nil
 	}
-	if c, err := new(net.Dialer).DialContext(ctx, "unix", path); err == nil {
-		_ = c.Close()
-		return nil, core.Errorf(core.Conflict, "another nameserver listens on %s", path)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	return new(net.ListenConfig).Listen(ctx, "unix", path)
-}
-
-// lend lets a group open the socket.
-func lend(path, group string) error {
-	if group == "" {
-		return os.Chmod(path, 0o600)
-	}
-	g, err := user.LookupGroup(group)
-	if err != nil {
-		return fmt.Errorf("--group: %w", err)
-	}
-	gid, err := strconv.Atoi(g.Gid)
-	if err != nil {
-		return err
-	}
-	return errors.Join(os.Chown(path, -1, gid), os.Chown(filepath.Dir(path), -1, gid), os.Chmod(path, 0o660)) //nolint:gosec // the group is who may feed
-}
-
-type feederKey struct{}
-
-// withFeeder notes who is at the other end of a connection.
-func (o *answering) withFeeder(ctx context.Context, c net.Conn) context.Context {
-	u, ok := c.(*net.UnixConn)
-	return context.WithValue(ctx, feederKey{}, ok && feeder(u, o.group) == nil)
-}
-
-// knownOnly refuses who may not feed: the kernel says who is at the other end.
-func knownOnly(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if known, _ := r.Context().Value(feederKey{}).(bool); !known {
-			http.Error(w, "you may not feed this nameserver", http.StatusForbidden)
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
+	return []string{o.group}
 }

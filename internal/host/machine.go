@@ -100,7 +100,7 @@ type Hands interface {
 	// Do carries out one step. Doing it twice is the same as doing it once.
 	Do(ctx context.Context, s Step) error
 	// Undo returns the step that brings back what is there now; nil for a command,
-	// which has nothing to bring back.
+	// which has nothing to bring back. A step whose Undo is the step itself holds.
 	Undo(ctx context.Context, s Step) (Step, error)
 }
 

@@ -7,7 +7,7 @@ import (
 
 // The states of a control on the machine.
 const (
-	Idle     = "not under control" // no order was ever accepted
+	Idle     = "not under control" // no order holds
 	InForce  = "in force"
 	Awaiting = "awaiting confirmation"
 	Drift    = "drift"
@@ -26,6 +26,7 @@ type Status struct {
 	Until    time.Time       `json:"until,omitzero"`     // then it is undone
 	Plan     []string        `json:"plan,omitempty"`     // what differs, as steps
 	Alarms   []string        `json:"alarms,omitempty"`   // what is wrong although nothing differs
+	Undone   string          `json:"undone,omitempty"`   // why the last order was undone
 	Fault    string          `json:"fault,omitempty"`    // why it could not be looked at, or brought into force
 	Observed json.RawMessage `json:"observed,omitempty"` // the control's own words for what it saw
 	Seen     time.Time       `json:"seen,omitzero"`      // when it looked
@@ -46,11 +47,25 @@ type Entry struct {
 	Reason  string    `json:"reason,omitempty"`
 }
 
+// Line is an entry as the panel takes it: with its own hash, to compare.
+type Line struct {
+	Entry
+	Hash string `json:"hash"`
+}
+
+// Planned is what would be done to bring a desired state about.
+type Planned struct {
+	Lines  []string `json:"lines"`            // what differs, for people
+	Steps  []string `json:"steps"`            // what would be done
+	Alarms []string `json:"alarms,omitempty"` // what is wrong besides
+}
+
 // What the journal tells.
 const (
 	Started   = "started"   // the agent
 	Intends   = "intends"   // to carry out the steps
 	Done      = "done"      // and looking again found nothing left to do
+	Waits     = "waits"     // done, and undone again unless it is confirmed
 	Confirmed = "confirmed" // in time
 	Reverted  = "reverted"  // and what was before is there again
 	Broken    = "broken"    // neither done nor undone; it is tried again
@@ -59,5 +74,7 @@ const (
 	Vanished  = "vanished"  // drift ended without us
 	Refused   = "refused"   // an order, and why
 	Blind     = "blind"     // it cannot be looked at
+	Alarmed   = "alarmed"   // something is wrong although nothing differs
+	Eased     = "eased"     // and is no more
 	Pinned    = "pinned"    // the key of the log
 )

@@ -70,7 +70,7 @@ var rooms = []room{
 		"net/http": "the door knows no face"}},
 	{dir: "internal/control", ours: []string{"core", "act", "host"}, bans: map[string]string{
 		"os/exec": "a control describes; hands act"}},
-	{dir: "internal/nameserver", ours: []string{"core", "file", "rr", "rr/transfer"}, bans: map[string]string{
+	{dir: "internal/nameserver", ours: []string{"core", "file", "rr", "rr/transfer", "socket"}, bans: map[string]string{
 		"database/sql": "the nameserver is fed; it never opens the database"}},
 	// The log's own feature shows what the ledger keeps; it still changes nothing.
 	{dir: "internal/feature/actionlog", ours: []string{"core", "act", "ledger"}, bans: hands},

@@ -1,5 +1,7 @@
-// Package socket joins two processes of Hostward on one machine: verbs as HTTP over
-// a Unix socket with JSON bodies. An error keeps its code and its sentence on the
-// way. Who may open the socket may call: its folder's rights, and the kernel's word
-// about the other end, decide that elsewhere.
+// Package socket is how the processes of one Hostward talk: verbs over HTTP with
+// JSON bodies on a Unix socket. Who may open the socket may use its verbs: the
+// folder's rights, and the kernel's word about the other end (SO_PEERCRED),
+// decide that, and nothing the caller sends.
+//
+// It knows no verb: each process has its own.
 package socket

@@ -10,6 +10,7 @@ import (
 
 	"hostward/internal/core"
 	"hostward/internal/host"
+	"hostward/internal/jail"
 )
 
 // What memory is bounded by. Strangers can send from more addresses than any memory
@@ -109,12 +110,34 @@ func (b *book) key(jail string, a netip.Addr) netip.Prefix {
 	return p
 }
 
-// fail counts a failure of an address.
-func (b *book) fail(jail string, a netip.Addr, at time.Time, line []byte) {
-	if c := b.cells[jail]; c != nil && a.IsValid() {
-		c.failures++
-		b.count(c, b.key(jail, a), at, line)
+// fail counts a failure. Who is known by a name only is not looked up and not
+// counted: whose address a name is, strangers say.
+func (b *book) fail(name string, f jail.Failure, line []byte) {
+	c := b.cells[name]
+	if c == nil {
+		return
 	}
+	c.failures++
+	p := f.Addr
+	if f.ID != "" {
+		p = parseID(f.ID)
+	}
+	switch {
+	case !p.IsValid():
+	case p.IsSingleIP():
+		b.count(c, b.key(name, p.Addr()), f.Time, line)
+	default:
+		b.count(c, host.Plain(p), f.Time, line)
+	}
+}
+
+// parseID reads an <F-ID>, which may be an address or a network or something else.
+func parseID(id string) netip.Prefix {
+	if a, err := netip.ParseAddr(id); err == nil {
+		return netip.PrefixFrom(a, a.BitLen())
+	}
+	p, _ := netip.ParsePrefix(id) // the zero value is none
+	return p
 }
 
 func (b *book) count(c *cell, p netip.Prefix, at time.Time, line []byte) {

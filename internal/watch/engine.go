@@ -19,6 +19,7 @@ import (
 	"hostward/internal/core"
 	"hostward/internal/file"
 	"hostward/internal/host"
+	"hostward/internal/jail"
 )
 
 const (
@@ -31,30 +32,27 @@ const (
 	namesEvery  = 10 * time.Minute     // asks for the addresses of names in ignoreip
 	forgotten   = 30 * 24 * time.Hour  // a file that is not there
 	workingFor  = time.Hour            // an administrator's address is spared after the panel named it
-	skewed      = time.Minute          // by which the time of a line that was just written may be off
+	caughtUp    = time.Minute          // since everything was read: what comes now was just written
 )
 
-// Failure is what a line tells of somebody who failed.
-type Failure struct {
-	Addr netip.Addr
-	Time time.Time // zero: the line has none
+// Filter finds failures in the lines of one log, as jail.Filter does.
+type Filter interface {
+	SetMode(jail.Mode)
+	Match(line []byte, now time.Time) (jail.Failure, bool)
+	MatchAt(line []byte, at, now time.Time) (jail.Failure, bool)
 }
 
-// Matcher finds failures in lines.
-type Matcher interface {
-	// Match is told the clock's time, for lines without a year and for what expires.
-	Match(line []byte, now time.Time) (Failure, bool)
-}
+var _ Filter = (*jail.Filter)(nil)
 
 // Jail is what one jail reads, and bans by.
 type Jail struct {
 	Name, Filter string
 	Rules
-	Files   []string // patterns of package filepath
-	Journal []string // arguments of journalctl that pick messages; they are read if no file is there
-	Ignore  []string // ignoreip
-	Matcher Matcher
-	Fault   string // why it is not, or not wholly, as configured
+	Files   []jail.LogPath
+	Journal [][]string    // matches of journalctl; they are read if no file is there
+	Ignore  []string      // ignoreip
+	New     func() Filter // for each log its own
+	Fault   string        // why it is not, or not wholly, as configured
 }
 
 // Config is what an engine is made of.
@@ -77,7 +75,7 @@ type Engine struct {
 
 	mu        sync.Mutex // over everything below
 	book      *book
-	jails     map[string]*jail
+	jails     map[string]*cellar
 	fault     string // of the configuration as a whole
 	followers map[string]*follower
 	readers   map[string][]string // jails by path
@@ -104,11 +102,18 @@ type Engine struct {
 	flushing sync.Mutex
 }
 
-// jail is a jail in operation.
-type jail struct {
+// cellar is a jail in operation.
+type cellar struct {
 	Jail
 	trusted trusted
 	lines   uint64
+	filters map[string]*aware // by path, or matches of the journal
+}
+
+// aware is a filter that knows whether what it reads was just written.
+type aware struct {
+	Filter
+	live bool
 }
 
 var _ host.Guard = (*Engine)(nil)
@@ -123,7 +128,7 @@ func Open(c Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{Config: c, lock: lock, jails: map[string]*jail{}, followers: map[string]*follower{}, readers: map[string][]string{}, kept: map[string][]Position{},
+	e := &Engine{Config: c, lock: lock, jails: map[string]*cellar{}, followers: map[string]*follower{}, readers: map[string][]string{}, kept: map[string][]Position{},
 		cursors: map[string]string{}, tails: map[string]*tail{}, names: map[string][]netip.Addr{}, dropped: map[netip.Prefix]uint64{}, clock: time.Now(),
 		apply: make(chan struct{}, 1), flush: make(chan struct{}, 1)}
 	e.book = newBook(e.spare, e.happened)
@@ -244,33 +249,41 @@ func (e *Engine) round(buf []byte) (more bool) {
 // readSome reads a piece of a file for all its jails.
 func (e *Engine) readSome(path string, buf []byte) (more bool) {
 	f := e.followers[path]
-	now, live := e.book.now, time.Since(f.caught) < skewed
-	var jails []*jail
+	now, live := e.book.now, time.Since(f.caught) < caughtUp
+	type reader struct {
+		*cellar
+		filter Filter
+	}
+	var readers []reader
 	for _, name := range e.readers[path] {
 		if j := e.jails[name]; j != nil {
-			jails = append(jails, j)
+			readers = append(readers, reader{j, j.filter(path, live)})
 		}
 	}
 	return f.read(buf, chunk, func(line []byte) {
 		e.changed = true
-		for _, j := range jails {
-			e.judge(j, line, now, live)
+		for _, r := range readers {
+			r.lines++
+			if failure, ok := r.filter.Match(line, now); ok {
+				e.book.fail(r.Name, failure, line)
+			}
 		}
 	})
 }
 
-// judge takes one line of a jail. A line that was just written is of now, whatever
-// time it has; one that waited for us is of its own time, and of none if it has none.
-func (e *Engine) judge(j *jail, line []byte, now time.Time, live bool) {
-	j.lines++
-	f, ok := j.Matcher.Match(line, now)
-	if !ok {
-		return
+// filter is the jail's filter for one log. What waited for us keeps its dates; what
+// was just written is of now, whatever date it has.
+func (j *cellar) filter(log string, live bool) Filter {
+	a := j.filters[log]
+	if a == nil {
+		a = &aware{Filter: j.New(), live: !live}
+		j.filters[log] = a
 	}
-	if live && f.Time.Sub(now).Abs() > skewed {
-		f.Time = now
+	if a.live != live {
+		a.live = live
+		a.SetMode(map[bool]jail.Mode{true: jail.Live, false: jail.CatchUp}[live])
 	}
-	e.book.fail(j.Name, f.Addr, f.Time, line)
+	return a
 }
 
 // tick tells the book the time, and wakes who has something to do.
@@ -350,9 +363,9 @@ func (e *Engine) refresh(ctx context.Context, w *waker) {
 // gone are lifted.
 func (e *Engine) configure(jails []Jail) {
 	old := e.jails
-	e.jails = make(map[string]*jail, len(jails))
+	e.jails = make(map[string]*cellar, len(jails))
 	for _, j := range jails {
-		x := &jail{Jail: j, trusted: parseTrusted(j.Ignore)}
+		x := &cellar{Jail: j, trusted: parseTrusted(j.Ignore), filters: map[string]*aware{}}
 		if o := old[j.Name]; o != nil {
 			x.lines = o.lines
 		}
@@ -375,9 +388,9 @@ func (e *Engine) sources(ctx context.Context, w *waker) {
 	wanted, matches := map[string][]string{}, map[string][]string{}
 	for name, j := range e.jails {
 		found := 0
-		for _, pattern := range j.Files {
-			w.watch(filepath.Dir(pattern))
-			paths, _ := filepath.Glob(pattern) // a pattern that is none finds nothing
+		for _, log := range j.Files {
+			w.watch(filepath.Dir(log.Glob))
+			paths, _ := filepath.Glob(log.Glob) // a pattern that is none finds nothing
 			for _, path := range paths {
 				wanted[path] = append(wanted[path], name)
 				found++
@@ -413,7 +426,7 @@ func (e *Engine) sources(ctx context.Context, w *waker) {
 func (e *Engine) anyReads(path string) bool {
 	return slices.ContainsFunc(e.readers[path], func(name string) bool {
 		j := e.jails[name]
-		return j != nil && slices.ContainsFunc(j.Files, func(p string) bool { ok, _ := filepath.Match(p, path); return ok })
+		return j != nil && slices.ContainsFunc(j.Files, func(p jail.LogPath) bool { ok, _ := filepath.Match(p.Glob, path); return ok })
 	})
 }
 
@@ -427,7 +440,7 @@ func (e *Engine) follow(path string, names []string) {
 			f = resume(path, kept)
 			delete(e.kept, path)
 		} else {
-			f = begin(path, lookBack)
+			f = begin(path, e.back(path, names))
 			e.readers[path] = names
 		}
 		e.followers[path] = f
@@ -442,12 +455,29 @@ func (e *Engine) follow(path string, names []string) {
 	}
 }
 
-func (e *Engine) readBack(j *jail, f *follower) {
+func (e *Engine) readBack(j *cellar, f *follower) {
 	if len(f.streams) == 0 {
 		return
 	}
-	now := e.book.now
-	f.back(make([]byte, chunk), func(line []byte) { e.judge(j, line, now, false) })
+	filter, now := j.filter(f.path, false), e.book.now
+	f.back(make([]byte, chunk), func(line []byte) {
+		if failure, ok := filter.Match(line, now); ok {
+			e.book.fail(j.Name, failure, line)
+		}
+	})
+}
+
+// back is how much is read of a file that is new: nothing of what is there, if all
+// its jails say so ("tail").
+func (e *Engine) back(path string, names []string) int64 {
+	for _, name := range names {
+		for _, log := range e.jails[name].Files {
+			if ok, _ := filepath.Match(log.Glob, path); ok && !log.Tail {
+				return lookBack
+			}
+		}
+	}
+	return 0
 }
 
 // enforce keeps the kernel as the book says.
@@ -714,7 +744,7 @@ func (e *Engine) Jails(context.Context) ([]host.Jail, error) {
 }
 
 // reads is what a jail reads at present, and what is wrong with it.
-func (e *Engine) reads(j *jail, fault string) (sources []string, _ string) {
+func (e *Engine) reads(j *cellar, fault string) (sources []string, _ string) {
 	for _, path := range slices.Sorted(maps.Keys(e.followers)) {
 		if slices.Contains(e.readers[path], j.Name) {
 			sources = append(sources, path)
@@ -729,7 +759,10 @@ func (e *Engine) reads(j *jail, fault string) (sources []string, _ string) {
 	if t := e.tails[matchKey(j.Journal)]; t != nil {
 		return []string{"journal: " + t.key}, cmp.Or(fault, t.wrong())
 	}
-	return j.Files, cmp.Or(fault, "nothing is there to be read")
+	for _, log := range j.Files {
+		sources = append(sources, log.Glob)
+	}
+	return sources, cmp.Or(fault, "nothing is there to be read")
 }
 
 // Bans implements host.Guard.

@@ -20,16 +20,12 @@ const (
 // mostAsked is the most octets of one call.
 const mostAsked = 64 << 20
 
-type done struct{}
-
 // ServeKernel adds the verbs of a kernel to a mux: the agent's side.
 func ServeKernel(m *http.ServeMux, k host.Kernel) {
-	socket.Take(m, pathKernelBan, mostAsked, func(r *http.Request, in []host.Ban) (done, error) { return done{}, k.Ban(r.Context(), in) })
-	socket.Take(m, pathKernelUnban, mostAsked, func(r *http.Request, in []netip.Prefix) (done, error) {
-		return done{}, k.Unban(r.Context(), in)
-	})
-	socket.Take(m, pathKernelTest, mostAsked, func(r *http.Request, _ done) (done, error) { return done{}, k.Test(r.Context()) })
-	socket.Give(m, pathKernelBanned, func(r *http.Request) ([]host.Ban, error) { return k.Banned(r.Context()) })
+	socket.Put(m, pathKernelBan, mostAsked, func(r *http.Request, in []host.Ban) error { return k.Ban(r.Context(), in) })
+	socket.Put(m, pathKernelUnban, mostAsked, func(r *http.Request, in []netip.Prefix) error { return k.Unban(r.Context(), in) })
+	socket.Put(m, pathKernelTest, mostAsked, func(r *http.Request, _ struct{}) error { return k.Test(r.Context()) })
+	socket.Get(m, pathKernelBanned, func(r *http.Request) (any, error) { return k.Banned(r.Context()) })
 }
 
 // Kernel is the kernel behind a socket on which somebody serves ServeKernel.
@@ -46,20 +42,20 @@ func (k Kernel) Ban(ctx context.Context, bans []host.Ban) error {
 	for i, b := range bans {
 		bare[i] = host.Ban{Prefix: b.Prefix, Until: b.Until}
 	}
-	return k.c.Tell(ctx, pathKernelBan, bare, &done{})
+	return k.c.Put(ctx, pathKernelBan, bare)
 }
 
 // Unban implements host.Kernel.
 func (k Kernel) Unban(ctx context.Context, prefixes []netip.Prefix) error {
-	return k.c.Tell(ctx, pathKernelUnban, prefixes, &done{})
+	return k.c.Put(ctx, pathKernelUnban, prefixes)
 }
 
 // Banned implements host.Kernel.
 func (k Kernel) Banned(ctx context.Context) (out []host.Ban, err error) {
-	return out, k.c.Ask(ctx, pathKernelBanned, nil, &out)
+	return out, k.c.Get(ctx, pathKernelBanned, nil, &out)
 }
 
 // Test implements host.Kernel.
 func (k Kernel) Test(ctx context.Context) error {
-	return k.c.Tell(ctx, pathKernelTest, done{}, &done{})
+	return k.c.Put(ctx, pathKernelTest, struct{}{})
 }

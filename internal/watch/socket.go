@@ -43,22 +43,22 @@ type unbanned struct {
 // Handler serves the verbs of host.Guard and Working for a Client.
 func (e *Engine) Handler() http.Handler {
 	m := http.NewServeMux()
-	socket.Give(m, pathJails, func(r *http.Request) ([]host.Jail, error) { return e.Jails(r.Context()) })
-	socket.Give(m, pathBans, func(r *http.Request) ([]host.Ban, error) { return e.Bans(r.Context()) })
-	socket.Give(m, pathEvents, func(r *http.Request) ([]host.BanEvent, error) {
-		after, _ := strconv.ParseUint(r.FormValue("after"), 10, 64) // from the first, and as many as there may be
+	socket.Get(m, pathJails, func(r *http.Request) (any, error) { return e.Jails(r.Context()) })
+	socket.Get(m, pathBans, func(r *http.Request) (any, error) { return e.Bans(r.Context()) })
+	socket.Get(m, pathEvents, func(r *http.Request) (any, error) {
+		after, _ := strconv.ParseUint(r.FormValue("after"), 10, 64) // else from the first, and as many as there may be
 		n, err := strconv.Atoi(r.FormValue("n"))
 		if err != nil || n > mostGiven {
 			n = mostGiven
 		}
 		return e.Events(r.Context(), after, n)
 	})
-	socket.Take(m, pathBan, mostTold, func(r *http.Request, in banned) (done, error) {
-		return done{}, e.Ban(r.Context(), in.Prefix, in.Duration, in.Reason)
+	socket.Put(m, pathBan, mostTold, func(r *http.Request, in banned) error {
+		return e.Ban(r.Context(), in.Prefix, in.Duration, in.Reason)
 	})
-	socket.Take(m, pathUnban, mostTold, func(r *http.Request, in unbanned) (done, error) { return done{}, e.Unban(r.Context(), in.Prefix) })
-	socket.Take(m, pathTest, mostTold, func(r *http.Request, _ done) (done, error) { return done{}, e.Test(r.Context()) })
-	socket.Take(m, pathWorking, mostTold, func(r *http.Request, in []netip.Addr) (done, error) { return done{}, e.Working(r.Context(), in) })
+	socket.Put(m, pathUnban, mostTold, func(r *http.Request, in unbanned) error { return e.Unban(r.Context(), in.Prefix) })
+	socket.Put(m, pathTest, mostTold, func(r *http.Request, _ struct{}) error { return e.Test(r.Context()) })
+	socket.Put(m, pathWorking, mostTold, func(r *http.Request, in []netip.Addr) error { return e.Working(r.Context(), in) })
 	return m
 }
 
@@ -72,36 +72,36 @@ func Dial(path string) Client { return Client{socket.Dial(path, "the ban engine"
 
 // Jails implements host.Guard.
 func (c Client) Jails(ctx context.Context) (out []host.Jail, err error) {
-	return out, c.c.Ask(ctx, pathJails, nil, &out)
+	return out, c.c.Get(ctx, pathJails, nil, &out)
 }
 
 // Bans implements host.Guard.
 func (c Client) Bans(ctx context.Context) (out []host.Ban, err error) {
-	return out, c.c.Ask(ctx, pathBans, nil, &out)
+	return out, c.c.Get(ctx, pathBans, nil, &out)
 }
 
 // Ban implements host.Guard.
 func (c Client) Ban(ctx context.Context, prefix netip.Prefix, d time.Duration, reason string) error {
-	return c.c.Tell(ctx, pathBan, banned{prefix, d, reason}, &done{})
+	return c.c.Put(ctx, pathBan, banned{prefix, d, reason})
 }
 
 // Unban implements host.Guard.
 func (c Client) Unban(ctx context.Context, prefix netip.Prefix) error {
-	return c.c.Tell(ctx, pathUnban, unbanned{prefix}, &done{})
+	return c.c.Put(ctx, pathUnban, unbanned{prefix})
 }
 
 // Events implements host.Guard.
 func (c Client) Events(ctx context.Context, after uint64, n int) (out []host.BanEvent, err error) {
-	return out, c.c.Ask(ctx, pathEvents, url.Values{"after": {strconv.FormatUint(after, 10)}, "n": {strconv.Itoa(n)}}, &out)
+	return out, c.c.Get(ctx, pathEvents, url.Values{"after": {strconv.FormatUint(after, 10)}, "n": {strconv.Itoa(n)}}, &out)
 }
 
 // Test implements host.Guard.
-func (c Client) Test(ctx context.Context) error { return c.c.Tell(ctx, pathTest, done{}, &done{}) }
+func (c Client) Test(ctx context.Context) error { return c.c.Put(ctx, pathTest, struct{}{}) }
 
 // Working says from which addresses administrators work at present: see
 // Engine.Working.
 func (c Client) Working(ctx context.Context, addrs []netip.Addr) error {
-	return c.c.Tell(ctx, pathWorking, addrs, &done{})
+	return c.c.Put(ctx, pathWorking, addrs)
 }
 
 // Close frees the connections.

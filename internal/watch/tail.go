@@ -35,7 +35,14 @@ const (
 	mostMessage  = 1 << 20          // octets of one entry as JSON
 )
 
-func matchKey(matches []string) string { return strings.Join(matches, " ") }
+// matchKey is what journalctl is to be told: any of the matches.
+func matchKey(matches [][]string) string {
+	all := make([]string, len(matches))
+	for i, m := range matches {
+		all[i] = strings.Join(m, " ")
+	}
+	return strings.Join(all, " + ")
+}
 
 func (t *tail) wrong() string {
 	t.mu.Lock()
@@ -64,7 +71,7 @@ func (e *Engine) followJournal(ctx context.Context, matches map[string][]string)
 		slices.Sort(names)
 		t := e.tails[key]
 		if t == nil {
-			t = &tail{key: key, args: e.jails[names[0]].Journal, done: make(chan struct{})}
+			t = &tail{key: key, args: strings.Fields(key), done: make(chan struct{})}
 			var within context.Context
 			within, t.stop = context.WithCancel(ctx)
 			e.tails[key] = t
@@ -191,7 +198,10 @@ func (e *Engine) entry(t *tail, data []byte) bool {
 	e.tick()
 	for _, name := range t.names {
 		if j := e.jails[name]; j != nil && len(line) > 0 {
-			e.judge(j, line, at, false)
+			j.lines++
+			if failure, ok := j.filter(t.key, false).MatchAt(line, at, e.book.now); ok {
+				e.book.fail(j.Name, failure, line)
+			}
 		}
 	}
 	e.cursors[t.key], e.changed = x.Cursor, true

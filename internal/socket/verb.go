@@ -14,12 +14,20 @@ type refusal struct {
 	Public string    `json:"public"`
 }
 
-// Take serves a verb whose input is a JSON body of at most so many octets.
-func Take[I, O any](m *http.ServeMux, path string, most int64, f func(r *http.Request, in I) (O, error)) {
+// Get serves a verb that has no body.
+func Get(m *http.ServeMux, path string, f func(r *http.Request) (any, error)) {
+	m.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+		out, err := f(r)
+		say(w, out, err)
+	})
+}
+
+// Post serves a verb with a body of at most so many octets.
+func Post[I any](m *http.ServeMux, path string, most int64, f func(r *http.Request, in I) (any, error)) {
 	m.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
 		var in I
 		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, most)).Decode(&in); err != nil {
-			say(w, nil, core.Errorf(core.Invalid, "reading the request: %v", err))
+			say(w, nil, core.Errorf(core.Invalid, "reading what was sent to %s: %v", path, err))
 			return
 		}
 		out, err := f(r, in)
@@ -27,12 +35,9 @@ func Take[I, O any](m *http.ServeMux, path string, most int64, f func(r *http.Re
 	})
 }
 
-// Give serves a verb that only looks; its input is in the query.
-func Give[O any](m *http.ServeMux, path string, f func(r *http.Request) (O, error)) {
-	m.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
-		out, err := f(r)
-		say(w, out, err)
-	})
+// Put is a Post whose answer says nothing.
+func Put[I any](m *http.ServeMux, path string, most int64, f func(r *http.Request, in I) error) {
+	Post(m, path, most, func(r *http.Request, in I) (any, error) { return struct{}{}, f(r, in) })
 }
 
 func say(w http.ResponseWriter, out any, err error) {
