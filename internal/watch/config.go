@@ -30,6 +30,7 @@ type Reader struct {
 	folder, filters string
 
 	print string          // of what was read
+	err   error           // what was wrong with it as a whole
 	last  map[string]Jail // as they were last read without a fault
 }
 
@@ -43,11 +44,10 @@ func NewReader(folder, filters string) *Reader {
 func (r *Reader) Jails() (jails []Jail, changed bool, err error) {
 	print := r.fingerprint()
 	if print == r.print {
-		return nil, false, nil
+		return nil, false, r.err
 	}
 	c, err := jail.Load(r.layers())
 	if err != nil {
-		r.print = ""
 		return nil, false, fmt.Errorf("the configuration below %s cannot be read: %w", r.folder, err)
 	}
 	r.print = print
@@ -88,6 +88,7 @@ func (r *Reader) Jails() (jails []Jail, changed bool, err error) {
 			r.last[name] = j
 		}
 	}
+	r.err = err
 	return slices.Collect(maps.Values(now)), true, err
 }
 

@@ -220,8 +220,11 @@ func (e *Engine) Run(ctx context.Context) error {
 		t.stop()
 		<-t.done
 	}
-	return errors.Join(e.save(), e.events.close(), e.lock.Close())
+	return errors.Join(e.save(), e.Close())
 }
+
+// Close gives the folder back without running.
+func (e *Engine) Close() error { return errors.Join(e.events.close(), e.lock.Close()) }
 
 // round reads some of every file, and says whether there is more.
 func (e *Engine) round(buf []byte) (more bool) {

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"io"
@@ -16,7 +17,8 @@ import (
 const (
 	lookBack  = 64 << 20        // octets that are read of a file that is new to us
 	lingering = 5 * time.Minute // a rotated file is still read until it was quiet so long
-	maxOld    = 8               // rotated files that are still read
+	maxOld    = 8               // rotated files that are still read although they are quiet
+	mostOld   = 100             // rotated files that are kept open
 	slack     = time.Second     // by which times of files may be behind the clock
 )
 
@@ -41,6 +43,7 @@ type follower struct {
 	seen    time.Time // when the path was last looked at
 	caught  time.Time // when everything was last read
 	fault   error     // why the path cannot be read
+	listed  time.Time // when its folder had last changed, as seen
 }
 
 // begin opens the file under a path for the first time. Back: it is one that was
@@ -75,8 +78,18 @@ func resume(path string, kept []Position) *follower {
 	return f
 }
 
-// find opens the file that a position is of.
-func (f *follower) find(p Position) *stream {
+// find opens the file that a position is of. Files that are renamed meanwhile may
+// escape one look.
+func (f *follower) find(p Position) (s *stream) {
+	for range 3 {
+		if s = f.findNow(p); s != nil {
+			break
+		}
+	}
+	return s
+}
+
+func (f *follower) findNow(p Position) *stream {
 	var copies []*stream
 	for _, path := range append([]string{f.path}, f.siblings()...) {
 		s, err := open(path, 0)
@@ -190,17 +203,20 @@ func (f *follower) drain(buf []byte, budget *int, line func([]byte)) (more bool)
 	return false
 }
 
-// truncated takes a stream from its beginning, after what a copy of it still holds,
-// and returns the index behind which reading goes on.
+// truncated takes a stream from its beginning, after what a copy of it still holds
+// and what was written and truncated since, and returns the index behind which
+// reading goes on.
 func (f *follower) truncated(i int) int {
 	s := f.streams[i]
 	p := Position{At: s.at, Size: len(s.mark), Mark: s.digest(), Cut: s.cut}
 	s.at, s.mark, s.cut = 0, nil, false
-	if p.Size == 0 {
-		return i
-	}
+	var before []*stream
 	if heir := f.find(p); heir != nil {
-		f.streams = slices.Insert(f.streams, i, heir)
+		before = append(before, heir)
+	}
+	f.streams = slices.Insert(f.streams, i, before...)
+	if f.current {
+		f.between(f.seen, s)
 	}
 	return i - 1
 }
@@ -220,9 +236,12 @@ func (f *follower) look() {
 	id := identify(info)
 	if n := len(f.streams); n > 0 && f.streams[n-1].id == id {
 		f.current = true
+		if f.moved() {
+			f.between(before, f.streams[n-1])
+		}
 		return
 	}
-	f.between(before, id)
+	f.current = false
 	if i := slices.IndexFunc(f.streams, func(s *stream) bool { return s.id == id }); i >= 0 { // moved back
 		f.streams = append(slices.Delete(f.streams, i, i+1), f.streams[i])
 		f.current = true
@@ -231,7 +250,21 @@ func (f *follower) look() {
 	s, err := open(f.path, 0)
 	if f.fault = err; err == nil {
 		f.streams, f.current = append(f.streams, s), true
+		f.between(before, s)
 	}
+}
+
+// moved says whether something came into the folder, or left it, since this was last
+// asked. Its time is coarse: within a second of it more may have happened.
+func (f *follower) moved() bool {
+	info, err := os.Stat(filepath.Dir(f.path))
+	if err != nil {
+		return false
+	}
+	at := info.ModTime()
+	moved := !at.Equal(f.listed) || time.Since(at) < slack
+	f.listed = at
+	return moved
 }
 
 // back reads once more the end of what was read, for somebody who is new to it.
@@ -247,23 +280,34 @@ func (f *follower) back(buf []byte, line func([]byte)) {
 	}
 }
 
-// between opens the files that were under the path since it was last looked at and
-// were rotated away again.
-func (f *follower) between(since time.Time, now identity) {
-	paths := f.siblings()
-	slices.Reverse(paths) // the oldest first
-	for _, path := range paths {
+// between opens, in front of the last stream, the files that were written under the
+// path since it was last looked at and that we never saw there: they were renamed, or
+// copied and truncated. A copy of what is under the path now is none of them.
+func (f *follower) between(since time.Time, now *stream) {
+	var found []*stream
+	head := now.head()
+	for _, path := range f.siblings() {
 		info, err := os.Stat(path)
-		if err != nil || info.ModTime().Before(since.Add(-slack)) {
+		if err != nil || info.ModTime().Before(since.Add(-slack)) || f.known(identify(info)) {
 			continue
 		}
-		if id := identify(info); id == now || f.known(id) {
+		s, err := open(path, 0)
+		if err != nil {
 			continue
 		}
-		if s, err := open(path, 0); err == nil && !f.known(s.id) {
-			f.streams = append(f.streams, s)
+		if other := s.head(); len(other) == 0 || f.known(s.id) || len(head) > 0 && bytes.HasPrefix(other, head) || bytes.HasPrefix(head, other) {
+			_ = s.f.Close()
+			continue
 		}
+		found = append(found, s)
 	}
+	if !now.intact() { // its copy is among them, and was read: as soon as it is read again that is seen
+		closeAll(found)
+		return
+	}
+	slices.Reverse(found) // the oldest first
+	last := len(f.streams) - 1
+	f.streams = slices.Insert(f.streams, max(0, last), found...)
 }
 
 // retire closes rotated files that are quiet, and the oldest of too many.
@@ -273,7 +317,7 @@ func (f *follower) retire(buf []byte, line func([]byte)) {
 		old--
 	}
 	for i := 0; i < old; {
-		if s := f.streams[i]; old > maxOld || time.Since(s.grew) > lingering {
+		if s := f.streams[i]; old > mostOld || old > maxOld && time.Since(s.grew) > 2*slack || time.Since(s.grew) > lingering {
 			s.last(buf, line)
 			_ = s.f.Close()
 			f.streams = slices.Delete(f.streams, i, i+1)

@@ -117,6 +117,20 @@ func (s *stream) last(buf []byte, line func([]byte)) {
 	}
 }
 
+// head is how the file begins.
+func (s *stream) head() []byte {
+	b := make([]byte, 1024)
+	n, _ := s.r.ReadAt(b, 0) // what cannot be read is no beginning
+	return b[:n]
+}
+
+// intact says whether the file still has before the position what it had.
+func (s *stream) intact() bool {
+	b := make([]byte, len(s.mark))
+	n, _ := s.r.ReadAt(b, s.at-int64(len(b)))
+	return bytes.Equal(b[:n], s.mark)
+}
+
 // digest is the mark as it is kept: lines name people.
 func (s *stream) digest() string { return digest(s.mark) }
 
