@@ -46,3 +46,6 @@ func (f *Filter) MatchAt(line []byte, at, now time.Time) (Failure, bool) { retur
 // GaveUp is how many times an expression needed more steps on a line than it
 // may take, and the line counted as no match of it.
 func (f *Filter) GaveUp() uint64 { return 0 }
+
+// mostLines is how many lines an expression may span.
+const mostLines = 1000
