@@ -1,14 +1,13 @@
 package jail
 
-import (
-	"bytes"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // decode makes a line valid UTF-8, without its line break. What cannot be read is
 // replaced, as Python does.
 func (f *Filter) decode(line []byte) []byte {
-	line = bytes.TrimRight(line, "\r\n")
+	for len(line) > 0 && (line[len(line)-1] == '\n' || line[len(line)-1] == '\r') {
+		line = line[:len(line)-1]
+	}
 	switch {
 	case f.latin1:
 		f.decoded = f.decoded[:0]

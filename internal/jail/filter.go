@@ -36,25 +36,37 @@ type Filter struct {
 	mode    Mode
 	dates   *date.Detector
 	machine pattern.Machine
-	buffer  []logLine // the lines that an expression may span
-	text    []byte    // what the expressions see
-	decoded []byte
-	raw     []byte // the whole line
-	before  []byte // what of the line is before its date
-	behind  []byte
 	last    time.Time // the last date that was found
 	known   connections
 	gaveUp  uint64
+	buffer  []logLine // the lines that an expression may span
+
+	// Of the line that is read now.
+	raw     []byte // the line
+	decoded []byte // its memory, if it had to be changed
+	before  []byte // what stands before its date
+	behind  []byte
+	whole   []byte // the line without its date, or all lines of the buffer
+	text    []byte // what the expressions see of that
+	line    string // raw, once something matched
+	source  string // of which text is a part, at offset
+	offset  int
+	copied  bool // line and source are there
+	outer   Fields
+	inner   Fields
+	full    []string
+	single  [1]logLine
 }
 
 // rules are the part of a filter that never changes.
 type rules struct {
-	def    Definition
-	prefix *expr
-	fail   []*expr
-	ignore []*expr
-	words  *literal.Set // of fail
-	latin1 bool
+	def     Definition
+	prefix  *expr
+	content int // the group of prefix that the others see
+	fail    []*expr
+	ignore  []*expr
+	words   *literal.Set // of fail
+	latin1  bool
 }
 
 // A logLine is a line that stays in the buffer.
@@ -93,6 +105,7 @@ func (r *rules) compile() error {
 		if r.prefix, err = newExpr(d.Prefix, d.UseDNS, false); err != nil {
 			return fmt.Errorf("prefregex: %w", err)
 		}
+		r.content = r.prefix.Group("content")
 	}
 	var words [][]string
 	for i, text := range d.Fail {

@@ -1,7 +1,7 @@
 package jail
 
 import (
-	"maps"
+	"bytes"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -21,19 +21,19 @@ func (f *Filter) find(w moment, now time.Time) (Failure, bool) {
 	if len(f.ignore) > 0 && len(f.ignore) < len(f.fail)-2 && f.ignored(f.text) {
 		return Failure{}, false
 	}
-	var outer fields
+	f.outer = f.outer[:0]
 	if f.prefix != nil {
 		if !f.search(f.prefix, f.text) {
 			return Failure{}, false
 		}
-		outer = f.groups(f.prefix)
-		f.narrow(outer)
+		f.outer = f.groups(f.prefix, f.outer)
+		f.narrow()
 	}
 	for i, e := range f.fail {
 		if !possible.Has(i) || !f.search(e, f.text) {
 			continue
 		}
-		failure, done, ok := f.matched(e, outer, w, now)
+		failure, done, ok := f.matched(e, w, now)
 		if ok {
 			failure.Regex = i
 			return failure, true
@@ -57,16 +57,18 @@ func (f *Filter) search(e *expr, text []byte) bool {
 // fill puts the lines that expressions see into the text, and returns which of them
 // may match.
 func (f *Filter) fill() literal.Marks {
-	f.text = append(append(f.text[:0], f.before...), f.behind...)
+	f.copied = false
+	f.whole = append(append(f.whole[:0], f.before...), f.behind...)
 	if f.def.MaxLines > 1 {
-		f.buffer = append(f.buffer, logLine{string(f.text), string(f.raw)})
+		f.buffer = append(f.buffer, logLine{string(f.whole), string(f.raw)})
 		if over := len(f.buffer) - f.def.MaxLines; over > 0 {
 			f.buffer = slices.Delete(f.buffer, 0, over)
 		}
-		f.text = joined(f.text[:0], f.buffer)
-		return f.words.Find(f.text)
+		f.whole = joined(f.whole[:0], f.buffer)
+	} else {
+		f.whole = append(f.whole, '\n')
 	}
-	f.text = append(f.text, '\n')
+	f.text = f.whole
 	return f.words.Find(f.text)
 }
 
@@ -80,60 +82,84 @@ func joined(text []byte, lines []logLine) []byte {
 	return append(text, '\n')
 }
 
-// narrow leaves expressions only what the prefix calls content.
-func (f *Filter) narrow(outer fields) {
-	content := outer["content"]
-	delete(outer, "content")
-	if content == "" {
+// narrow leaves expressions only what the prefix calls content, which the last
+// match has found.
+func (f *Filter) narrow() {
+	f.outer.take("content")
+	begin, end, ok := f.machine.Group(f.content)
+	if f.content < 0 || !ok || begin == end {
 		return
 	}
-	f.text = append(append(f.text[:0], content...), '\n')
 	if f.def.MaxLines > 1 {
-		f.buffer = []logLine{{text: content}}
+		f.buffer = []logLine{{text: string(f.text[begin:end])}}
 	}
+	if end == len(f.text)-1 {
+		f.text = f.text[begin:]
+		f.offset += begin
+		return
+	}
+	f.text = append(slices.Clone(f.text[begin:end]), '\n')
+	f.copied = false
 }
 
-// groups returns what the groups of the last match found.
-func (f *Filter) groups(e *expr) fields {
-	found := make(fields, len(e.names))
+// groups adds what the groups of the last match found.
+func (f *Filter) groups(e *expr, found Fields) Fields {
+	f.copy()
 	for i, name := range e.names {
 		if name == "" {
 			continue
 		}
 		if text, ok := f.group(i); ok {
-			found[name] = text
+			found = append(found, Field{name, text})
 		}
 	}
 	if !e.plain {
-		e.gather(found)
+		found = e.gather(found)
 	}
 	return found
 }
 
-// group returns what one group of the last match found. It is only good until
-// the text changes if it is not copied: it is.
+// copy makes a string of the text, of which fields are parts. Where the text is the
+// end of a line that string is the line, which is needed anyway.
+func (f *Filter) copy() {
+	if f.copied {
+		return
+	}
+	f.copied = true
+	f.line = string(f.raw)
+	if f.source, f.offset = f.line, len(f.raw)-len(f.text)+1; f.offset >= 0 && len(f.before) == 0 && len(f.behind) == len(f.text)-1 {
+		return
+	}
+	f.source, f.offset = string(f.text), 0
+}
+
+// group returns what one group of the last match found.
 func (f *Filter) group(i int) (string, bool) {
 	begin, end, ok := f.machine.Group(i)
 	if !ok {
 		return "", false
 	}
-	return string(f.text[begin:end]), true
+	if end += f.offset; end > len(f.source) { // the line break too
+		return string(f.text[begin : end-f.offset]), true
+	}
+	return f.source[begin+f.offset : end], true
 }
 
 // gather fills fields from their alternatives and joins those in parts.
-func (e *expr) gather(found fields) {
+func (e *expr) gather(found Fields) Fields {
 	for _, alt := range e.alts {
-		if v := found[alt.name]; v != "" && found[alt.field] == "" {
-			found[alt.field] = v
+		if v := found.Get(alt.name); v != "" && found.Get(alt.field) == "" {
+			found.set(alt.field, v)
 		}
 	}
 	for _, part := range e.tuples {
-		if first, ok := found[part.field]; ok {
-			found[part.field] = first + " " + found[part.name]
+		if first, ok := found.find(part.field); ok {
+			found.set(part.field, first+" "+found.Get(part.name))
 		} else {
-			found[part.field] = found[part.name]
+			found.set(part.field, found.Get(part.name))
 		}
 	}
+	return found
 }
 
 // ignored reports whether an ignoreregex matches.
@@ -143,9 +169,9 @@ func (f *Filter) ignored(text []byte) bool {
 
 // matched makes a failure of the match that an expression has just had. It reports
 // done if no other expression is to be asked.
-func (f *Filter) matched(e *expr, outer fields, w moment, now time.Time) (failure Failure, done, ok bool) {
-	inner := f.groups(e)
-	own, rest := f.split(e)
+func (f *Filter) matched(e *expr, w moment, now time.Time) (failure Failure, done, ok bool) {
+	f.inner = f.groups(e, f.inner[:0])
+	own, rest := f.lines(e)
 	if len(f.ignore) > 0 && f.ignored(f.judged(own)) {
 		if f.def.MaxLines > 1 {
 			f.buffer = rest
@@ -158,33 +184,33 @@ func (f *Filter) matched(e *expr, outer fields, w moment, now time.Time) (failur
 	if f.def.MaxLines > 1 {
 		f.buffer = rest
 	}
-	r := &record{fields: e.over(outer, inner)}
-	lines := make([]string, len(own))
-	for i, line := range own {
-		lines[i] = line.full
+	f.full = f.full[:0]
+	for _, line := range own {
+		f.full = append(f.full, line.full)
 	}
-	if id, ok := r.fields["mlfid"]; ok {
-		r = f.known.merge(id, r, lines, now)
-		if r.fields["nofail"] != "" {
-			return Failure{}, true, false
-		}
-	} else {
-		r.lines = lines
+	found := f.over(e)
+	id, connected := found.find("mlfid")
+	if !connected {
+		return f.failure(&record{fields: found, lines: f.full}, w)
 	}
-	return f.failure(r, inner, w)
+	r := f.known.merge(id, found, f.full, now)
+	if r.fields.Get("nofail") != "" {
+		return Failure{}, true, false
+	}
+	return f.failure(r, w)
 }
 
 // over puts what an expression found over what the prefix did. A group that took no
 // part hides that of the prefix.
-func (e *expr) over(outer, inner fields) fields {
-	if len(outer) == 0 {
-		return inner
+func (f *Filter) over(e *expr) Fields {
+	if len(f.outer) == 0 {
+		return f.inner
 	}
-	for _, name := range e.names {
-		delete(outer, name)
+	f.outer = slices.DeleteFunc(f.outer, func(o Field) bool { return slices.Contains(e.names, o.Name) })
+	for _, field := range f.inner {
+		f.outer.set(field.Name, field.Text)
 	}
-	maps.Copy(outer, inner)
-	return outer
+	return f.outer
 }
 
 // judged is what an ignoreregex sees once a failregex has matched.
@@ -196,36 +222,42 @@ func (f *Filter) judged(own []logLine) []byte {
 }
 
 // failure says whom a record is about, if that is known.
-func (f *Filter) failure(r *record, inner fields, w moment) (failure Failure, done, ok bool) {
-	id, named := r.fields["fid"]
-	hostName, isHost := firstOf(r.fields, "ip4", "ip6", "dns")
+func (f *Filter) failure(r *record, w moment) (failure Failure, done, ok bool) {
+	id, named := r.fields.find("fid")
+	hostName, isHost := r.fields.host()
 	if !isHost && !named {
-		if _, connected := r.fields["mlfid"]; connected {
-			r.pending = true
-			return Failure{}, true, false
-		}
-		return Failure{}, false, false // the expression's groups took no part
+		_, connected := r.fields.find("mlfid")
+		r.pending = connected
+		return Failure{}, connected, false // if not connected, the expression's groups took no part
 	}
-	out := Failure{Time: w.time, Skew: w.skew, Host: hostName, User: r.fields["user"], Lines: slices.Clone(r.lines), Line: string(f.raw)}
+	failure = Failure{
+		Time: w.time, Skew: w.skew, Host: hostName, User: r.fields.Get("user"),
+		Line: f.line, Fields: slices.Clone(r.fields),
+	}
+	texts := make([]string, 0, len(r.lines)+len(r.users)+1)
+	texts = append(texts, r.lines...)
+	failure.Lines = texts[:len(texts):len(texts)]
+	texts = append(texts, r.users...)
+	if len(r.users) == 0 && failure.User != "" {
+		texts = append(texts, failure.User)
+	}
+	failure.Users = texts[len(r.lines):]
 	if named && id != hostName {
-		out.ID = id
+		failure.ID = id
 	}
-	out.Users = slices.Clone(r.users)
-	if len(out.Users) == 0 && out.User != "" {
-		out.Users = []string{out.User}
+	if isHost {
+		failure.Addr = prefix(hostName, r.fields.Get("cidr"))
+	} else {
+		failure.Addr = prefix(id, "")
 	}
-	out.Addr = prefix(hostName, r.fields["cidr"])
-	if !isHost {
-		out.Addr = prefix(id, "")
-	}
-	out.Fields = maps.Clone(r.fields)
-	return out, true, true
+	return failure, true, true
 }
 
-func firstOf(f fields, names ...string) (string, bool) {
-	for _, name := range names {
-		if v, ok := f[name]; ok {
-			return v, true
+// host returns the address or the name, an address first.
+func (f Fields) host() (string, bool) {
+	for _, name := range []string{"ip4", "ip6", "dns"} {
+		if text, ok := f.find(name); ok {
+			return text, true
 		}
 	}
 	return "", false
@@ -253,26 +285,25 @@ func prefix(text, bits string) netip.Prefix {
 	return p
 }
 
-// split returns the lines that the last match is about, and the others.
-func (f *Filter) split(e *expr) (own, rest []logLine) {
+// lines returns the lines that the last match is about, and the others.
+func (f *Filter) lines(e *expr) (own, rest []logLine) {
 	if f.def.MaxLines == 1 {
-		return []logLine{{full: string(f.raw)}}, nil
+		f.single[0].full = f.line
+		return f.single[:], nil
 	}
 	if len(f.buffer) <= 1 {
 		return f.buffer, nil
 	}
 	begin, end, _ := f.machine.Group(0)
-	from := strings.LastIndexByte(string(f.text[:min(begin+1, len(f.text))]), '\n') + 1
+	from := bytes.LastIndexByte(f.text[:min(begin+1, len(f.text))], '\n') + 1
 	to := len(f.text)
-	if i := strings.IndexByte(string(f.text[max(end-1, 0):]), '\n'); i >= 0 {
+	if i := bytes.IndexByte(f.text[max(end-1, 0):], '\n'); i >= 0 {
 		to = max(end-1, 0) + i + 1
 	}
-	first := min(strings.Count(string(f.text[:from]), "\n"), len(f.buffer))
-	behind := min(strings.Count(string(f.text[:to]), "\n"), len(f.buffer))
-	own = slices.Clone(f.buffer[first:max(first, behind)])
-	rest = slices.Clone(f.buffer[:first])
-	own, rest = f.skipped(e, own, rest)
-	return own, append(rest, f.buffer[max(first, behind):]...)
+	first := min(bytes.Count(f.text[:from], []byte("\n")), len(f.buffer))
+	behind := max(first, min(bytes.Count(f.text[:to], []byte("\n")), len(f.buffer)))
+	own, rest = f.skipped(e, slices.Clone(f.buffer[first:behind]), slices.Clone(f.buffer[:first]))
+	return own, append(rest, f.buffer[behind:]...)
 }
 
 // skipped takes the lines that <SKIPLINES> passed over from the match to the rest.

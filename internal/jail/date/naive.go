@@ -66,7 +66,9 @@ func (n *naive) number(field byte, v int) {
 			n.year = v + 2000
 		}
 	case 'Y':
-		n.year = v
+		if n.year = v; v == 0 {
+			n.year = -1 // there is none, but it is said
+		}
 	case 'm':
 		n.month = v
 	case 'd':
@@ -96,10 +98,9 @@ type calendar struct {
 	zone     int // minutes east, of dates that name no zone
 	zoned    bool
 	now      time.Time
-	// The last hour that was looked up, and which second it began with.
-	hour   [4]int
-	begins int64
-	wall   wall
+	hour     int64 // the last one that was looked up, in hours since 1970 as if there were no zones
+	begins   int64 // which second it began with
+	wall     wall
 }
 
 // wall is what the clocks here show, for the second that was asked for last.
@@ -116,9 +117,14 @@ func (c *calendar) clock() wall {
 	return c.wall
 }
 
-// seconds counts a date as if there were no zones.
+// seconds counts a date as if there were no zones. The days of a year that begins
+// with March are counted, so that the leap day is the last one.
 func seconds(year, month, day, hour, minute, second int) int64 {
-	return time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC).Unix()
+	if month -= 2; month < 1 {
+		month, year = month+12, year-1
+	}
+	days := int64(year*365 + year/4 - year/100 + year/400 + (153*(month-1)+2)/5 + day - 1 - 719468)
+	return days*daySeconds + int64(hour*3600+minute*60+second)
 }
 
 const daySeconds = 24 * 60 * 60
@@ -176,15 +182,15 @@ func (c *calendar) guess(n naive, year, day bool) (time.Time, bool) {
 	return c.local(at), true
 }
 
-// local is the time at which clocks here show a date.
+// local is the time at which clocks here show a date. It keeps the last hour.
 func (c *calendar) local(at int64) time.Time {
-	t := time.Unix(at, 0).UTC()
-	key := [4]int{t.Year(), int(t.Month()), t.Day(), t.Hour()}
-	if key != c.hour {
-		c.hour = key
-		c.begins = time.Date(key[0], t.Month(), key[2], key[3], 0, 0, 0, c.location).Unix()
+	hour := at / 3600
+	if hour != c.hour || c.begins == 0 {
+		t := time.Unix(hour*3600, 0).UTC()
+		c.hour = hour
+		c.begins = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), 0, 0, 0, c.location).Unix()
 	}
-	return time.Unix(c.begins+int64(t.Minute()*60+t.Second()), 0)
+	return time.Unix(c.begins+at-hour*3600, 0)
 }
 
 // fromYearday finds month and day from the day of the year, or from the week and
