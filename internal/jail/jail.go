@@ -93,10 +93,10 @@ type Failure struct {
 	User string       // <F-USER>
 	// Users are all users of the connection, in the order they came.
 	Users  []string
-	Line   string            // the last line
-	Lines  []string          // all lines that led to it, the last one too
-	Regex  int               // which failregex, from 0
-	Fields map[string]string // what the <F-…> tags and named groups gave, by name: "user", "fport", "ip4"
+	Line   string   // the last line
+	Lines  []string // all lines that led to it, the last one too
+	Regex  int      // which failregex, from 0
+	Fields Fields   // what the <F-…> tags and named groups gave, by name: "user", "fport", "ip4"
 }
 
 // Mode says what becomes of the date of a line.

@@ -12,7 +12,7 @@ func (c *compiler) foresee() {
 			c.number(in)
 		case opRun:
 			in.tx = c.first(int32(pc) + 1)
-			in.last = in.tx != nil && !in.tx.end && in.set.disjoint(in.tx) || in.mode == possessive
+			in.last = !in.tx.end && in.set.disjoint(in.tx) || in.mode == possessive
 			if in.max < 0 {
 				c.number(in)
 			}
@@ -25,13 +25,12 @@ func (c *compiler) number(in *inst) {
 	c.marks++
 }
 
-// first returns the bytes that can stand where the program goes on at pc, and nil
-// if anything can.
+// first returns the bytes that can stand where the program goes on at pc.
 func (c *compiler) first(pc int32) *table {
 	f := foresight{prog: c.prog, seen: make([]bool, len(c.prog))}
 	f.from(pc)
-	if f.table.end && f.table.bits == full().bits {
-		return nil
+	if f.table == *everything {
+		return everything
 	}
 	return &f.table
 }
@@ -73,7 +72,7 @@ func (f *foresight) from(pc int32) {
 	case opJump, opLook:
 		f.from(in.x)
 	case opRef, opDone, opMatch:
-		f.table = *full()
+		f.table = *everything
 	case opPlace:
 		f.place(in.at, pc+1)
 	default: // opSave, opEnter, and opAtomic, whose inside follows

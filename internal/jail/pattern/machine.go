@@ -126,7 +126,7 @@ func (m *Machine) run(pc, pos int32) (end int32, ok bool) {
 			}
 		case opSplit:
 			switch first, second := in.tx.allows(text, int(pos)), in.ty.allows(text, int(pos)); {
-			case !first && !second || m.seen(in.mark, pos):
+			case !first && !second || m.memory.on && m.seen(in.mark, pos):
 			case !first:
 				pc = in.y
 				continue
@@ -141,7 +141,9 @@ func (m *Machine) run(pc, pos int32) (end int32, ok bool) {
 			pc = in.x
 			continue
 		case opSave:
-			m.push(frame{setSlot, in.arg, m.slots[in.arg], 0})
+			if len(m.stack) > 0 || m.looks > 0 { // otherwise nothing goes back behind here
+				m.push(frame{setSlot, in.arg, m.slots[in.arg], 0})
+			}
 			m.slots[in.arg] = pos
 			pc++
 			continue

@@ -199,3 +199,18 @@ func found(from, i int) int {
 	}
 	return from + i
 }
+
+// Must compiles an expression that is known to be right.
+func Must(expr string) *Pattern {
+	p, err := Compile(expr, false)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+// Matches reports whether the expression matches anywhere in a text.
+func (p *Pattern) Matches(text string) bool {
+	var m Machine
+	return m.Match(p, []byte(text), 0)
+}

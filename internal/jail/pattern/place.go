@@ -20,8 +20,8 @@ func stands(in *inst, text []byte, pos int) bool {
 		return pos == len(text)
 	case wordEdge:
 		return atEdge(text, pos, in.wide)
-	default:
-		return !atEdge(text, pos, in.wide)
+	default: // in Python 3.11 there is none in a text without characters
+		return len(text) > 0 && !atEdge(text, pos, in.wide)
 	}
 }
 

@@ -19,6 +19,7 @@ type question struct {
 
 type answer struct {
 	OK    bool      `json:"ok"`
+	Slow  bool      `json:"slow"` // Python gave up after a while
 	Why   string    `json:"why"`
 	Found []*string `json:"found"`
 }
@@ -67,6 +68,9 @@ func ours(q question) answer {
 	}
 	var m Machine
 	if !m.Match(p, []byte(q.Text), 0) {
+		if m.GaveUp() && p.Linear() && !p.looks {
+			return answer{Why: "gave up where it need not"}
+		}
 		if m.GaveUp() {
 			return answer{OK: true, Why: "gave up"}
 		}
@@ -95,7 +99,7 @@ func (a answer) String() string {
 // TestRandomExpressionsMatchAsInPython compares with Python on expressions and
 // texts that nobody thought of.
 func TestRandomExpressionsMatchAsInPython(t *testing.T) {
-	count := 20_000
+	count := 5_000
 	if complete() {
 		count = 200_000
 	}
@@ -105,9 +109,17 @@ func TestRandomExpressionsMatchAsInPython(t *testing.T) {
 		g := generator{random: random}
 		questions[i] = question{Expr: g.expr(4), Multi: random.IntN(4) == 0, Text: text(random)}
 	}
-	matched, bad := 0, 0
+	matched, bad, slow, gaveUp := 0, 0, 0, 0
 	for i, want := range askPython(t, questions) {
 		got := ours(questions[i])
+		switch {
+		case want.Slow:
+			slow++
+			continue
+		case got.Why == "gave up":
+			gaveUp++
+			continue
+		}
 		if got.OK == want.OK && (!got.OK || got.String() == want.String()) {
 			if got.Found != nil {
 				matched++
@@ -118,7 +130,10 @@ func TestRandomExpressionsMatchAsInPython(t *testing.T) {
 			t.Errorf("%q (multi %v) in %q:\n got %v %s\nwant %v %s", questions[i].Expr, questions[i].Multi, questions[i].Text, got, got.Why, want, want.Why)
 		}
 	}
-	t.Logf("%d of %d matched, %d differ", matched, count, bad)
+	t.Logf("%d of %d matched, %d differ, %d took Python more than two seconds, on %d we gave up", matched, count, bad, slow, gaveUp)
+	if gaveUp > count/500 {
+		t.Errorf("gave up on %d of %d", gaveUp, count)
+	}
 	if matched < count/10 {
 		t.Errorf("only %d of %d matched: the test asks the wrong questions", matched, count)
 	}

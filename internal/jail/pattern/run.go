@@ -5,6 +5,9 @@ import "unicode/utf8"
 // take consumes a run and returns where it ends, or -1. What could be given back
 // or taken later is on the stack.
 func (m *Machine) take(in *inst, pc, pos int32) int32 {
+	if in.last {
+		return m.takeAll(in, pos)
+	}
 	low := m.least(in, pos)
 	if low < 0 {
 		return -1
@@ -12,12 +15,26 @@ func (m *Machine) take(in *inst, pc, pos int32) int32 {
 	if in.mode == lazy {
 		return m.takeLittle(in, pc, low)
 	}
-	if !in.last && in.max < 0 && m.memory.on && m.looks == 0 {
+	if in.max < 0 && m.memory.on && m.looks == 0 {
 		return m.takeEach(in, pc, low)
 	}
 	end, _ := in.set.run(m.text, int(low), in.rest())
 	m.steps += (end - int(low)) >> 4
 	return m.longest(in, frame{takeBack, pc, int32(end), low})
+}
+
+// takeAll consumes a run of which nothing can be given back.
+func (m *Machine) takeAll(in *inst, pos int32) int32 {
+	low := m.least(in, pos)
+	if low < 0 {
+		return -1
+	}
+	end, count := in.set.run(m.text, int(low), in.rest())
+	m.steps += count >> 4
+	if !in.tx.allows(m.text, end) {
+		return -1
+	}
+	return int32(end)
 }
 
 // rest is how many characters a run may take beyond its least.
@@ -30,24 +47,19 @@ func (in *inst) rest() int {
 
 // least takes what a run must have, and returns -1 if it is not there.
 func (m *Machine) least(in *inst, pos int32) int32 {
-	at := int(pos)
-	for range in.min {
-		if at = in.set.next(m.text, at); at < 0 {
-			return -1
-		}
+	if in.min == 0 {
+		return pos
 	}
-	return int32(at)
+	end, count := in.set.run(m.text, int(pos), int(in.min))
+	if count < int(in.min) {
+		return -1
+	}
+	return int32(end)
 }
 
 // longest returns the last place of a run, up to f.pos, at which the program can
 // go on.
 func (m *Machine) longest(in *inst, f frame) int32 {
-	if in.last {
-		if in.tx.allows(m.text, int(f.pos)) {
-			return f.pos
-		}
-		return -1
-	}
 	for ; f.pos > f.arg && !in.tx.allows(m.text, int(f.pos)); f.pos = prev(m.text, f.pos) {
 		m.steps++
 	}

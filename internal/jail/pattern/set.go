@@ -1,6 +1,7 @@
 package pattern
 
 import (
+	"bytes"
 	"unicode"
 	"unicode/utf8"
 )
@@ -12,6 +13,8 @@ type set struct {
 	ranges  []rune     // pairs of first and last
 	classes []class
 	negated bool
+	but     bool // everything is in it but the character stop
+	stop    byte
 }
 
 const (
@@ -74,7 +77,20 @@ func (s *set) done() *set {
 			s.table[b] = no
 		}
 	}
+	s.lacks(high)
 	return s
+}
+
+// lacks notes if a set has everything but one character of ASCII.
+func (s *set) lacks(high uint8) {
+	missing := 0
+	for b := range byte(utf8.RuneSelf) {
+		if s.table[b] == no {
+			missing++
+			s.stop = b
+		}
+	}
+	s.but = missing == 1 && high == yes
 }
 
 // high says what is known of characters beyond ASCII without looking at them.
@@ -134,22 +150,40 @@ func (s *set) next(text []byte, at int) int {
 }
 
 // run returns where a run of characters of the set ends, at most max of them
-// (negative: any number), and how many there are.
+// (negative: any number), and how many there are; without max the number may be
+// that of bytes.
 func (s *set) run(text []byte, at, max int) (end, count int) {
 	if max < 0 {
+		if s.but {
+			return s.runTo(text, at)
+		}
 		max = len(text)
 	}
-	for ; count < max && at < len(text) && text[at] < utf8.RuneSelf && s.table[text[at]] == yes; count++ {
-		at++
-	}
-	for ; count < max; count++ {
+	for from := at; ; {
+		for ; at-from < max && at < len(text) && text[at] < utf8.RuneSelf; at++ {
+			if s.table[text[at]] != yes {
+				return at, count + at - from
+			}
+		}
+		count, max = count+at-from, max-(at-from)
+		if max == 0 || at >= len(text) {
+			return at, count
+		}
 		end := s.next(text, at)
 		if end < 0 {
-			break
+			return at, count
 		}
-		at = end
+		at, from, count, max = end, end, count+1, max-1
 	}
-	return at, count
+}
+
+// runTo is run for a set of everything but one character.
+func (s *set) runTo(text []byte, at int) (end, count int) {
+	end = len(text)
+	if i := bytes.IndexByte(text[at:], s.stop); i >= 0 {
+		end = at + i
+	}
+	return end, end - at
 }
 
 // disjoint reports whether no character of the set can begin with a byte of t.

@@ -11,13 +11,9 @@ func (t *table) put(b byte) { t.bits[b>>6] |= 1 << (b & 63) }
 
 func (t *table) has(b byte) bool { return t.bits[b>>6]&(1<<(b&63)) != 0 }
 
-// allows reports whether what stands at a place of the text is in the table. No
-// table allows everything.
+// allows reports whether what stands at a place of the text is in the table.
 func (t *table) allows(text []byte, at int) bool {
-	switch {
-	case t == nil:
-		return true
-	case at < len(text):
+	if at < len(text) {
 		return t.has(text[at])
 	}
 	return t.end
@@ -30,8 +26,5 @@ func (t *table) join(other *table) {
 	t.end = t.end || other.end
 }
 
-// full is the table that allows everything.
-func full() *table {
-	const all = ^uint64(0)
-	return &table{bits: [4]uint64{all, all, all, all}, end: true}
-}
+// everything is the table that allows everything.
+var everything = &table{bits: [4]uint64{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}, end: true}
