@@ -195,6 +195,10 @@ func (e *Engine) Run(ctx context.Context) error {
 		if time.Since(looked) >= lookEvery {
 			e.refresh(ctx, w)
 			looked = time.Now()
+		} else if w.Appeared.Swap(false) {
+			e.mu.Lock()
+			e.sources(ctx, w)
+			e.mu.Unlock()
 		}
 		if e.round(buf) {
 			continue

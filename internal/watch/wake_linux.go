@@ -2,7 +2,9 @@ package watch
 
 import (
 	"context"
+	"encoding/binary"
 	"os"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,6 +15,8 @@ type waker struct {
 	fd   int
 	f    *os.File // the same, for the runtime to wait on; nil: there is none
 	Woke chan struct{}
+	// Appeared: a file came into a folder since this was last cleared.
+	Appeared atomic.Bool
 }
 
 func newWaker(ctx context.Context) *waker {
@@ -30,8 +34,15 @@ func newWaker(ctx context.Context) *waker {
 func (w *waker) run() {
 	buf := make([]byte, 64<<10)
 	for {
-		if _, err := w.f.Read(buf); err != nil {
+		n, err := w.f.Read(buf)
+		if err != nil {
 			return // closed
+		}
+		for b := buf[:n]; len(b) >= unix.SizeofInotifyEvent; { // wd, mask, cookie, length of the name (inotify(7))
+			if binary.NativeEndian.Uint32(b[4:])&unix.IN_MODIFY == 0 {
+				w.Appeared.Store(true)
+			}
+			b = b[min(len(b), unix.SizeofInotifyEvent+int(binary.NativeEndian.Uint32(b[12:]))):]
 		}
 		select {
 		case w.Woke <- struct{}{}:

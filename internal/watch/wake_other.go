@@ -2,10 +2,16 @@
 
 package watch
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // waker tells nothing here: looking now and then is what there is.
-type waker struct{ Woke chan struct{} }
+type waker struct {
+	Woke     chan struct{}
+	Appeared atomic.Bool
+}
 
 func newWaker(context.Context) *waker { return &waker{} }
 
