@@ -19,7 +19,7 @@ type question struct {
 
 type answer struct {
 	OK    bool      `json:"ok"`
-	Slow  bool      `json:"slow"` // Python gave up after a while
+	Slow  bool      `json:"slow"` // Python gave no answer
 	Why   string    `json:"why"`
 	Found []*string `json:"found"`
 }
@@ -101,7 +101,7 @@ func (a answer) String() string {
 func TestRandomExpressionsMatchAsInPython(t *testing.T) {
 	count := 5_000
 	if complete() {
-		count = 200_000
+		count = 50_000
 	}
 	random := rand.New(rand.NewPCG(5, 2))
 	questions := make([]question, count)
@@ -130,7 +130,7 @@ func TestRandomExpressionsMatchAsInPython(t *testing.T) {
 			t.Errorf("%q (multi %v) in %q:\n got %v %s\nwant %v %s", questions[i].Expr, questions[i].Multi, questions[i].Text, got, got.Why, want, want.Why)
 		}
 	}
-	t.Logf("%d of %d matched, %d differ, %d took Python more than two seconds, on %d we gave up", matched, count, bad, slow, gaveUp)
+	t.Logf("%d of %d matched, %d differ, to %d Python gave no answer, on %d we gave up", matched, count, bad, slow, gaveUp)
 	if gaveUp > count/500 {
 		t.Errorf("gave up on %d of %d", gaveUp, count)
 	}
