@@ -58,6 +58,14 @@ func (f *Filter) search(e *expr, text []byte) bool {
 // may match.
 func (f *Filter) fill() literal.Marks {
 	f.copied = false
+	if len(f.before) == 0 && f.def.MaxLines == 1 { // most lines end here
+		possible := f.words.Find(f.behind)
+		if possible != 0 {
+			f.whole = append(append(f.whole[:0], f.behind...), '\n')
+			f.text = f.whole
+		}
+		return possible
+	}
 	f.whole = append(append(f.whole[:0], f.before...), f.behind...)
 	if f.def.MaxLines > 1 {
 		f.buffer = append(f.buffer, logLine{string(f.whole), string(f.raw)})

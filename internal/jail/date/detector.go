@@ -15,7 +15,8 @@ type Detector struct {
 	list     []*learned
 	calendar calendar
 	machine  pattern.Machine
-	lastAt   int // in list; none: len(list)
+	read     naive // the date that a quick way has read
+	lastAt   int   // in list; none: len(list)
 	last     boundary
 	unused   int // the first of list that never matched
 }
@@ -146,7 +147,7 @@ func (d *Detector) Find(line []byte, now time.Time) (Found, bool) {
 	}
 	f := Found{Begin: s.cutBegin, End: s.cutEnd}
 	if f.Begin < f.End {
-		f.Time, f.Known = l.time(&d.machine, line, s, &d.calendar)
+		f.Time, f.Known = l.time(&d.machine, line, s, &d.calendar, &d.read)
 	}
 	return f, true
 }
@@ -180,15 +181,15 @@ func (d *Detector) again(line []byte) (s span, ok bool, skip int, kept reserve) 
 	l := d.list[d.lastAt]
 	switch {
 	case l.anchored:
-		s, ok = l.find(&d.machine, line, 0, len(line))
+		s, ok = l.find(&d.machine, line, 0, len(line), &d.read)
 		skip = d.lastAt
 	case d.last.fits(line):
 		end := min(d.last.end, len(line))
 		if begin := d.last.begin; begin <= end {
-			s, ok = l.find(&d.machine, line, begin, end)
+			s, ok = l.find(&d.machine, line, begin, end, &d.read)
 		}
 	default:
-		s, ok = l.find(&d.machine, line, 0, len(line))
+		s, ok = l.find(&d.machine, line, 0, len(line), &d.read)
 		skip = d.lastAt
 	}
 	if !ok {
@@ -226,7 +227,7 @@ func (d *Detector) search(line []byte, skip int, kept reserve) (span, int, bool)
 		if i == skip {
 			continue
 		}
-		s, ok := l.find(&d.machine, line, 0, len(line))
+		s, ok := l.find(&d.machine, line, 0, len(line), &d.read)
 		if !ok {
 			continue
 		}
@@ -247,7 +248,7 @@ func (d *Detector) search(line []byte, skip int, kept reserve) (span, int, bool)
 		return span{}, 0, false
 	}
 	if s := kept.span; !s.read { // the machine looked for others since
-		d.list[kept.at].find(&d.machine, line, s.from, s.to)
+		d.list[kept.at].find(&d.machine, line, s.from, s.to, &d.read)
 	}
 	return kept.span, kept.at, true
 }

@@ -130,7 +130,7 @@ func seconds(year, month, day, hour, minute, second int) int64 {
 const daySeconds = 24 * 60 * 60
 
 // time makes a naive date a time, and reports whether there is such a date.
-func (c *calendar) time(n naive) (time.Time, bool) {
+func (c *calendar) time(n *naive) (time.Time, bool) {
 	if n.twelve {
 		n.hour = n.hour % 12
 		if n.half == afterNoon {
@@ -157,7 +157,7 @@ func (c *calendar) time(n naive) (time.Time, bool) {
 }
 
 // guess goes back a day or a year where the date would lie ahead.
-func (c *calendar) guess(n naive, year, day bool) (time.Time, bool) {
+func (c *calendar) guess(n *naive, year, day bool) (time.Time, bool) {
 	at := seconds(n.year, n.month, n.day, n.hour, n.minute, n.second)
 	if n.zoned {
 		at -= int64(n.zone) * 60
@@ -168,7 +168,7 @@ func (c *calendar) guess(n naive, year, day bool) (time.Time, bool) {
 			at -= daySeconds
 		}
 		if year && at > wall+daySeconds {
-			back := n
+			back := *n
 			if back.year--; !back.valid() {
 				return time.Time{}, false
 			}

@@ -2,9 +2,9 @@ package date
 
 import "unicode/utf8"
 
-// quick reads a date at the beginning of a line as a certain template does. If it
-// says no, the template may still match.
-type quick func(line []byte) (span, bool)
+// quick reads a date at the beginning of a line as a certain template does, and
+// returns where it ends. If it says 0, the template may still match.
+type quick func(line []byte, n *naive) int
 
 // quicks are those that exist, by the expression of their template. They take the
 // plain cases only: exactly the form, at the very beginning, followed by a blank.
@@ -38,17 +38,17 @@ func (n *naive) clock(b []byte) bool {
 }
 
 // syslogQuick reads "Jan _2 15:04:05 " with something other than a year behind it.
-func syslogQuick(line []byte) (span, bool) {
+func syslogQuick(line []byte, n *naive) int {
 	if len(line) < 17 || line[3] != ' ' || line[6] != ' ' || line[15] != ' ' || line[16] >= utf8.RuneSelf || line[16] == '2' {
-		return span{}, false
+		return 0
 	}
-	var n naive
+	*n = naive{}
 	n.month = monthOf(line[0], line[1], line[2])
 	n.day = two(line[4], line[5], true)
 	if n.month == 0 || n.day < 1 || n.day > 31 || !n.clock(line[7:15]) {
-		return span{}, false
+		return 0
 	}
-	return span{end: 15, cutEnd: 15, at: n, read: true}, true
+	return 15
 }
 
 func monthOf(a, b, c byte) int {
@@ -63,22 +63,22 @@ func monthOf(a, b, c byte) int {
 
 // isoQuick reads "2006-01-02T15:04:05", perhaps with a fraction of up to six
 // digits, perhaps with an offset such as +02:00 or a Z, and then a blank.
-func isoQuick(line []byte) (span, bool) {
+func isoQuick(line []byte, n *naive) int {
 	if len(line) < 21 || line[0] != '2' || line[1] != '0' || line[4] != '-' || line[7] != '-' || line[10] != 'T' {
-		return span{}, false
+		return 0
 	}
-	var n naive
+	*n = naive{}
 	n.year = 2000 + two(line[2], line[3], false)
 	n.month, n.day = two(line[5], line[6], false), two(line[8], line[9], false)
 	if n.year < 2000 || n.month < 1 || n.month > 12 || n.day < 1 || n.day > 31 || !n.clock(line[11:19]) {
-		return span{}, false
+		return 0
 	}
 	end := fraction(line, 19)
 	end = n.offset(line, end)
 	if !n.zoned || end >= len(line) || line[end] != ' ' {
-		return span{}, false
+		return 0
 	}
-	return span{end: end, cutEnd: end, at: n, read: true}, true
+	return end
 }
 
 func fraction(line []byte, at int) int {

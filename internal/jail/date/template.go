@@ -177,16 +177,16 @@ func (t *template) bind(expr string, e edges) error {
 type span struct {
 	begin, end       int
 	cutBegin, cutEnd int
-	from, to         int   // where it was looked for
-	at               naive // read already
-	read             bool
+	from, to         int  // where it was looked for
+	read             bool // a quick way has read it already
 }
 
-// find looks for a match between from and to; what is before from is seen.
-func (t *template) find(m *pattern.Machine, line []byte, from, to int) (span, bool) {
+// find looks for a match between from and to; what is before from is seen. If a
+// quick way reads the date it is put into n.
+func (t *template) find(m *pattern.Machine, line []byte, from, to int, n *naive) (span, bool) {
 	if t.quick != nil && from == 0 && to == len(line) {
-		if s, ok := t.quick(line); ok {
-			return s, true
+		if end := t.quick(line, n); end > 0 {
+			return span{end: end, cutEnd: end, read: true}, true
 		}
 	}
 	if !m.Match(t.compiled, line[:to], from) {
@@ -199,10 +199,10 @@ func (t *template) find(m *pattern.Machine, line []byte, from, to int) (span, bo
 }
 
 // time reads the match, which must be the machine's last one unless it was read
-// already.
-func (t *template) time(m *pattern.Machine, line []byte, s span, c *calendar) (time.Time, bool) {
+// into n already.
+func (t *template) time(m *pattern.Machine, line []byte, s span, c *calendar, n *naive) (time.Time, bool) {
 	if s.read {
-		return c.time(s.at)
+		return c.time(n)
 	}
 	text := func(group int) string {
 		begin, end, ok := m.Group(group)
@@ -217,7 +217,7 @@ func (t *template) time(m *pattern.Machine, line []byte, s span, c *calendar) (t
 	case byEpoch, byLongEpoch:
 		return epochTime(text(t.group), t.kind == byLongEpoch)
 	}
-	var n naive
+	*n = naive{}
 	for i, name := range t.compiled.Names() {
 		if _, _, ok := m.Group(i); !ok || name == "" {
 			continue

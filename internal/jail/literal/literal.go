@@ -8,8 +8,9 @@ type Set struct {
 	always  Marks // that need no word
 	class   [256]uint8
 	classes int
-	next    []uint32 // by state and class; the state is multiplied already
-	out     []Marks  // by state
+	next    []uint32     // by state and class; the state is multiplied already
+	out     []Marks      // by state
+	pairs   [1024]uint64 // of bytes with which a word begins
 }
 
 // Marks are the numbers of what may match. Numbers that are the same modulo 64 are
@@ -37,18 +38,38 @@ func New(words [][]string) *Set {
 	return b.set
 }
 
-// Find returns what is possible in a text.
+// Find returns what is possible in a text. Where no word begins it looks at two
+// bytes only, and not at the state.
 func (s *Set) Find(text []byte) Marks {
 	found := s.always
-	state := uint32(0)
-	for _, b := range text {
-		state = s.next[state+uint32(s.class[b])]
-		if state&hit != 0 {
-			state &^= hit
-			found |= s.out[state/uint32(s.classes)]
+	for i := 0; i < len(text); {
+		if i+1 < len(text) && !s.begins(text[i], text[i+1]) {
+			i++
+			continue
+		}
+		state := uint32(0)
+		for ; i < len(text); i++ {
+			if state = s.next[state+uint32(s.class[text[i]])]; state&hit != 0 {
+				state &^= hit
+				found |= s.out[state/uint32(s.classes)]
+			}
+			if state == 0 {
+				i++
+				break
+			}
 		}
 	}
 	return found
+}
+
+func (s *Set) begins(a, b byte) bool {
+	pair := uint16(a)<<8 | uint16(b)
+	return s.pairs[pair>>6]&(1<<(pair&63)) != 0
+}
+
+func (s *Set) pair(a, b byte) {
+	pair := uint16(a)<<8 | uint16(b)
+	s.pairs[pair>>6] |= 1 << (pair & 63)
 }
 
 // hit marks a state in which a word ends.
@@ -81,6 +102,13 @@ func (b *builder) node() int {
 }
 
 func (b *builder) add(word string, number int) {
+	if len(word) == 1 {
+		for next := range 256 {
+			b.set.pair(word[0], byte(next))
+		}
+	} else {
+		b.set.pair(word[0], word[1])
+	}
 	at := 0
 	for i := range len(word) {
 		class := b.set.class[word[i]]

@@ -130,6 +130,10 @@ func (c *compiler) condition(n *node) {
 
 func (c *compiler) look(n *node) {
 	width := int32(-1)
+	if sub := n.subs[0]; sub.kind == isText && !n.back && sub.text != "" {
+		c.emit(inst{op: opSee, not: n.not, text: sub.text})
+		return
+	}
 	if n.back {
 		least, most := n.subs[0].width()
 		if least != most {

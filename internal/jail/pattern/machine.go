@@ -169,6 +169,12 @@ func (m *Machine) run(pc, pos int32) (end int32, ok bool) {
 				pc = in.x
 				continue
 			}
+		case opSee:
+			rest := text[pos:]
+			if in.not != (len(rest) >= len(in.text) && string(rest[:len(in.text)]) == in.text) {
+				pc++
+				continue
+			}
 		case opAtomic:
 			if next, ok := m.inside(pc, pos); ok {
 				pos, pc = next, in.x

@@ -35,6 +35,7 @@ const (
 	opRef              // what group arg matched, again
 	opCond             // y unless group arg matched
 	opLook             // what follows, up to opDone, stands here, or arg characters before; then x
+	opSee              // the text stands here, or does not
 	opAtomic           // what follows, up to opDone, the first way it matches; then x
 	opDone             // the end of either
 	opEnter            // remember in register arg where a round of a loop began
