@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -40,6 +41,8 @@ func watchCommand() *cobra.Command {
 }
 
 func (o *watching) run(ctx context.Context) error {
+	// What is counted lives long and changes little: a tight heap costs little.
+	debug.SetGCPercent(40)
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	kernel, err := o.kernel()
 	if err != nil {

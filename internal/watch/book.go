@@ -20,8 +20,9 @@ const (
 	mostTracked = 1 << 16 // prefixes counted in one jail
 	mostHeld    = 1 << 17 // bans in force
 	mostPast    = 1 << 17 // prefixes whose earlier bans are remembered
+	mostShown   = 5       // lines kept of a prefix
 	mostLine    = 300     // octets kept of a line
-	mostLines   = 8 << 20 // octets of lines of prefixes that are counted; beyond it fewer are kept of each
+	mostLines   = 2 << 20 // octets of lines of prefixes that are counted; beyond it fewer are kept of each
 	remembered  = 7 * 24 * time.Hour
 )
 
@@ -159,10 +160,12 @@ func (b *book) count(c *cell, p netip.Prefix, at time.Time, line []byte) {
 	if n < max(1, c.MaxRetry) {
 		return
 	}
-	lines := t.lines
 	b.forget(t)
 	c.tracking.drop(t)
-	b.sentence(c, p, at, n, lines)
+	if len(t.lines) == 0 && c.MaxLines > 0 {
+		t.lines = [][]byte{line[:min(len(line), mostLine)]}
+	}
+	b.sentence(c, p, at, n, told(t.lines))
 }
 
 func (b *book) forget(t *tracker) {
@@ -180,15 +183,26 @@ func (b *book) keep(c *cell, t *tracker, line []byte) {
 	case b.lines > mostLines:
 		most = min(most, 1)
 	}
+	line = line[:min(len(line), mostLine)]
+	var room []byte
 	for len(t.lines) > 0 && len(t.lines) >= most {
-		b.lines -= len(t.lines[0])
+		room = t.lines[0]
+		b.lines -= len(room)
 		t.lines = slices.Delete(t.lines, 0, 1)
 	}
 	if most > 0 {
-		l := strings.ToValidUTF8(string(line[:min(len(line), mostLine)]), "�")
-		t.lines = append(t.lines, l)
-		b.lines += len(l)
+		t.lines = append(t.lines, append(room[:0], line...))
+		b.lines += len(line)
 	}
+}
+
+// told are lines as people read them.
+func told(lines [][]byte) []string {
+	out := make([]string, len(lines))
+	for i, l := range lines {
+		out[i] = strings.ToValidUTF8(string(l), "�")
+	}
+	return out
 }
 
 // sentence bans a prefix that has failed too often, unless it is spared.

@@ -1,7 +1,7 @@
 package watch
 
 import (
-	"encoding/json"
+	"bytes"
 	"fmt"
 	"math"
 	"net/netip"
@@ -240,18 +240,26 @@ func TestABookSurvives(t *testing.T) {
 	d.after(0, "192.0.2.7", 3)
 	d.after(time.Second, "192.0.2.8", 2)
 	d.after(time.Second, "2001:db8::1", 1)
-	var s, back state
+	var s state
+	dir := t.TempDir()
+	d.cells["ssh"].tracking.oldest.lines = append(d.cells["ssh"].tracking.oldest.lines, []byte("a \"b\" \\ \x00 ä \xff"))
 	d.save(&s)
-	text, err := json.Marshal(s)
-	if err == nil {
-		err = json.Unmarshal(text, &back)
-	}
-	if err != nil {
+	kept := d.counts(nil)
+	s.Version, s.Counts = 1, bytes.Count(kept, []byte("\n"))
+	if err := writeState(dir, s, kept); err != nil {
 		t.Fatal(err)
 	}
+	back, counts, aside, err := readState(dir)
+	if err != nil || aside != "" || len(counts) != 2 {
+		t.Fatal(counts, aside, err)
+	}
+	if l := counts[0].Lines; l[len(l)-1] != "a \"b\" \\ \x00 ä �" {
+		t.Errorf("a line comes back as %q", l)
+	}
+	d.lines += len(counts[0].Lines[len(counts[0].Lines)-1])
 	e := newDesk(t, r)
 	e.now = d.now
-	e.restore(back)
+	e.restore(back, counts)
 	e.jail("ssh", r)
 	if e.lines != d.lines || len(e.held) != 1 || e.cells["ssh"].failures != 6 {
 		t.Errorf("%d octets of lines of %d, %d bans", e.lines, d.lines, len(e.held))

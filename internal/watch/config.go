@@ -106,7 +106,7 @@ func (j Jail) reads() bool { return j.Recidive || len(j.Files)+len(j.Journal) > 
 
 func (r *Reader) jail(j jail.Jail) Jail {
 	out := Jail{Name: j.Name, Filter: j.FilterName, Ignore: j.Ignore, New: nothing}
-	out.Rules = Rules{MaxRetry: max(1, j.MaxRetry), FindTime: j.FindTime, BanTime: j.BanTime, MaxLines: min(j.MaxMatches, 10),
+	out.Rules = Rules{MaxRetry: max(1, j.MaxRetry), FindTime: j.FindTime, BanTime: j.BanTime, MaxLines: min(j.MaxMatches, mostShown),
 		Recidive: j.Name == "recidive" || j.FilterName == "recidive"}
 	i := j.Increment
 	out.Increment = Increment{On: i.On, Factor: i.Factor, Multipliers: i.Multipliers, MaxTime: i.MaxTime, RandomTime: i.RandomTime, AllJails: i.Overall}

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -100,6 +101,7 @@ type Engine struct {
 	apply    chan struct{}
 	flush    chan struct{}
 	flushing sync.Mutex
+	counts   []byte // of save, to be used again
 }
 
 // cellar is a jail in operation.
@@ -140,7 +142,7 @@ func Open(c Config) (*Engine, error) {
 }
 
 func (e *Engine) load() error {
-	s, aside, err := readState(e.Folder)
+	s, counts, aside, err := readState(e.Folder)
 	if err != nil {
 		return err
 	}
@@ -151,7 +153,7 @@ func (e *Engine) load() error {
 		return err
 	}
 	e.book.now = e.clock
-	e.book.restore(s)
+	e.book.restore(s, counts)
 	for _, x := range e.ring {
 		if x.Seq > s.Seq {
 			e.book.replay(x)
@@ -681,11 +683,13 @@ func (e *Engine) save() error {
 			s.Positions = append(s.Positions, kept...)
 		}
 	}
+	e.counts = e.book.counts(e.counts[:0])
+	s.Counts = bytes.Count(e.counts, []byte("\n"))
 	e.changed = false
 	e.mu.Unlock()
 	err := e.flushEvents() // first, so that no number of an event is used twice
 	if err == nil {
-		err = writeState(e.Folder, s)
+		err = writeState(e.Folder, s, e.counts)
 	}
 	if err != nil {
 		e.mu.Lock()

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
+	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"hostward/internal/file"
 	"hostward/internal/host"
@@ -29,7 +29,7 @@ const (
 	mostKept   = 32 << 20 // octets of events until the old ones are thrown away
 )
 
-// state is what stateFile holds.
+// state is what stateFile holds in its first line. Each line behind it is a count.
 type state struct {
 	Version   int                  `json:"version"`
 	Saved     time.Time            `json:"saved"`
@@ -38,14 +38,17 @@ type state struct {
 	Readers   map[string][]string  `json:"readers"` // jails by path
 	Cursors   map[string]string    `json:"cursors"` // of the journal, by matches
 	Bans      []host.Ban           `json:"bans"`
-	Counts    map[string][]count   `json:"counts"` // by jail, the longest silent first
+	Counts    int                  `json:"counts"` // lines that follow
 	Past      map[string][]earlier `json:"past"`   // by jail
 	Totals    map[string][2]uint64 `json:"totals"` // failures and bans by jail
 	Working   []netip.Addr         `json:"working"`
 	Told      time.Time            `json:"told,omitzero"` // when the panel said who works
 }
 
+// count is a tracker. Those of a jail stand with the one in front that was silent
+// for longest.
 type count struct {
+	Jail    string       `json:"jail"`
 	Prefix  netip.Prefix `json:"prefix"`
 	Moments [][2]int64   `json:"moments"`
 	Lines   []string     `json:"lines,omitempty"`
@@ -57,21 +60,14 @@ type earlier struct {
 	Until  time.Time    `json:"until"`
 }
 
-// save copies what the book holds.
+// save copies what the book holds, except its counts.
 func (b *book) save(s *state) {
-	s.Counts, s.Past, s.Totals = map[string][]count{}, map[string][]earlier{}, map[string][2]uint64{}
+	s.Past, s.Totals = map[string][]earlier{}, map[string][2]uint64{}
 	for _, h := range b.ends {
 		s.Bans = append(s.Bans, h.Ban)
 	}
 	for name, c := range b.cells {
 		s.Totals[name] = [2]uint64{c.failures, c.bans}
-		for t := c.tracking.oldest; t != nil; t = t.newer {
-			k := count{Prefix: t.prefix, Lines: slices.Clone(t.lines)}
-			for _, m := range t.moments {
-				k.Moments = append(k.Moments, [2]int64{m.at, int64(m.count)})
-			}
-			s.Counts[name] = append(s.Counts[name], k)
-		}
 	}
 	for name, times := range b.past {
 		for p, x := range times.all() {
@@ -80,21 +76,71 @@ func (b *book) save(s *state) {
 	}
 }
 
-// restore takes over what save copied.
-func (b *book) restore(s state) {
-	for _, name := range slices.Collect(maps.Keys(s.Totals)) {
+// counts appends the trackers as lines of JSON. There may be very many, and who
+// counts waits meanwhile: this is written by hand.
+func (b *book) counts(out []byte) []byte {
+	for name, c := range b.cells {
+		for t := c.tracking.oldest; t != nil; t = t.newer {
+			out = append(appendText(append(out, `{"jail":`...), []byte(name)), `,"prefix":"`...)
+			out = append(t.prefix.AppendTo(out), `","moments":[`...)
+			for i, m := range t.moments {
+				if i > 0 {
+					out = append(out, ',')
+				}
+				out = strconv.AppendInt(append(out, '['), m.at, 10)
+				out = append(strconv.AppendInt(append(out, ','), int64(m.count), 10), ']')
+			}
+			out = append(out, `],"lines":[`...)
+			for i, l := range t.lines {
+				if i > 0 {
+					out = append(out, ',')
+				}
+				out = appendText(out, l)
+			}
+			out = append(out, "]}\n"...)
+		}
+	}
+	return out
+}
+
+// appendText appends a JSON string (RFC 8259 7). What is no UTF-8 is replaced.
+func appendText(out, text []byte) []byte {
+	out = append(out, '"')
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			out = append(out, "\ufffd"...)
+		case r == '"' || r == '\\':
+			out = append(out, '\\', byte(r))
+		case r < ' ':
+			out = fmt.Appendf(out, "\\u%04x", r)
+		default:
+			out = append(out, text[:n]...)
+		}
+		text = text[n:]
+	}
+	return append(out, '"')
+}
+
+// restore takes over what save and counts wrote.
+func (b *book) restore(s state, counts []count) {
+	for name, total := range s.Totals {
 		b.jail(name, Rules{})
 		c := b.cells[name]
-		c.failures, c.bans = s.Totals[name][0], s.Totals[name][1]
-		for _, k := range s.Counts[name] {
-			t, _ := c.tracking.of(k.Prefix)
-			for _, m := range k.Moments {
-				t.add(m[0], int(m[1]))
-			}
-			t.lines = k.Lines
-			for _, l := range k.Lines {
-				b.lines += len(l)
-			}
+		c.failures, c.bans = total[0], total[1]
+	}
+	for _, k := range counts {
+		if b.cells[k.Jail] == nil {
+			continue
+		}
+		t, _ := b.cells[k.Jail].tracking.of(k.Prefix)
+		for _, m := range k.Moments {
+			t.add(m[0], int(m[1]))
+		}
+		for _, l := range k.Lines {
+			t.lines = append(t.lines, []byte(l))
+			b.lines += len(l)
 		}
 	}
 	for name, all := range s.Past {
@@ -223,25 +269,39 @@ func (j *journal) close() error { return j.f.Close() }
 
 // readState reads what was kept. A file that cannot be read is set aside: logs are
 // then read as at the first start.
-func readState(dir string) (s state, aside string, err error) {
+func readState(dir string) (s state, counts []count, aside string, err error) {
 	path := filepath.Join(dir, stateFile)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, "", nil
+		return s, nil, "", nil
 	}
 	if err != nil {
-		return s, "", err
+		return s, nil, "", err
 	}
-	if bad := json.Unmarshal(data, &s); bad != nil || s.Version != 1 {
-		return state{}, path + ".broken", os.Rename(path, path+".broken")
+	d := json.NewDecoder(bytes.NewReader(data))
+	bad := d.Decode(&s)
+	for bad == nil && d.More() {
+		var k count
+		bad = d.Decode(&k)
+		counts = append(counts, k)
 	}
-	return s, "", nil
+	if bad != nil || s.Version != 1 || len(counts) != s.Counts {
+		return state{}, nil, path + ".broken", os.Rename(path, path+".broken")
+	}
+	return s, counts, "", nil
 }
 
-func writeState(dir string, s state) error {
-	data, err := json.Marshal(s)
+// writeState keeps what was counted.
+func writeState(dir string, s state, counts []byte) error {
+	head, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
-	return file.Replace(filepath.Join(dir, stateFile), data, 0o600)
+	return file.ReplaceWith(filepath.Join(dir, stateFile), 0o600, func(f *os.File) error {
+		if _, err := f.Write(append(head, '\n')); err != nil {
+			return err
+		}
+		_, err := f.Write(counts)
+		return err
+	})
 }

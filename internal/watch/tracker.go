@@ -12,7 +12,7 @@ const mostMoments = 64
 type tracker struct {
 	prefix     netip.Prefix
 	moments    []moment // in the order of time
-	lines      []string // the newest
+	lines      [][]byte // the newest; one that gives way lends its memory to the next
 	newer, old *tracker // in the order of use
 }
 
