@@ -172,7 +172,8 @@ func addresses(flag string, list []string) (out []netip.AddrPort, err error) {
 // for each failed log-in.
 func openLogs(data string) (*os.File, error) {
 	dir := filepath.Join(data, "log")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	// The service's group may read: the ban engine does.
+	if err := errors.Join(os.MkdirAll(dir, 0o750), os.Chmod(dir, 0o750)); err != nil {
 		return nil, err
 	}
 	return os.OpenFile(filepath.Join(dir, "panel.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
