@@ -53,6 +53,8 @@ type post struct {
 	dir    string
 	kernel host.Kernel
 	end    func()
+
+	journalctl []string
 }
 
 // newPost writes a configuration with one jail, auth.log, and runs the engine.
@@ -76,7 +78,7 @@ func (p *post) put(name, text string) {
 func (p *post) run() {
 	p.t.Helper()
 	p.put("resolv.conf", "nameserver 192.0.2.53\n")
-	e, err := Open(Config{Folder: p.at("state"), Kernel: p.kernel, Jails: NewReader(p.at("ban"), "").Jails, Resolv: p.at("resolv.conf"),
+	e, err := Open(Config{Folder: p.at("state"), Kernel: p.kernel, Jails: NewReader(p.at("ban"), "").Jails, Resolv: p.at("resolv.conf"), Journalctl: p.journalctl,
 		Log: slog.New(slog.NewTextHandler(p.t.Output(), nil))})
 	if err != nil {
 		p.t.Fatal(err)
