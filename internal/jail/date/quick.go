@@ -8,13 +8,15 @@ type quick func(line []byte, n *naive) int
 
 // quicks are those that exist, by the expression of their template. They take the
 // plain cases only: exactly the form, at the very beginning, followed by a blank.
-var quicks = map[string]quick{}
+var quicks = quickly()
 
-func init() {
+func quickly() map[string]quick {
+	quicks := map[string]quick{}
 	for form, q := range map[string]quick{forms[0]: isoQuick, forms[1]: syslogQuick} {
 		t := must(parseTemplate(atLine + form))
 		quicks[t.expr] = q
 	}
+	return quicks
 }
 
 // two reads two digits, or a blank and one where blank is set; -1 is no number.
