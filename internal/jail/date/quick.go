@@ -6,17 +6,16 @@ import "unicode/utf8"
 // returns where it ends. If it says 0, the template may still match.
 type quick func(line []byte, n *naive) int
 
-// quicks are those that exist, by the expression of their template. They take the
+// quickOf returns the one of a date pattern; nil if there is none. It takes the
 // plain cases only: exactly the form, at the very beginning, followed by a blank.
-var quicks = quickly()
-
-func quickly() map[string]quick {
-	quicks := map[string]quick{}
-	for form, q := range map[string]quick{forms[0]: isoQuick, forms[1]: syslogQuick} {
-		t := must(parseTemplate(atLine + form))
-		quicks[t.expr] = q
+func quickOf(text string) quick {
+	switch text {
+	case atLine + forms[0]:
+		return isoQuick
+	case atLine + forms[1]:
+		return syslogQuick
 	}
-	return quicks
+	return nil
 }
 
 // two reads two digits, or a blank and one where blank is set; -1 is no number.

@@ -84,6 +84,7 @@ func newTemplate(text string) (*template, error) {
 	if letters.MatchString(text) {
 		expr = "(?iu)" + expr
 	}
+	t.quick = quickOf(t.pattern)
 	return t, t.bind(expr, e)
 }
 
@@ -167,7 +168,6 @@ func (t *template) bind(expr string, e edges) error {
 	noStars := func(s string) string { return strings.ReplaceAll(s, "**", "") }
 	expr = starsEnd.ReplaceAllStringFunc(starsBegin.ReplaceAllStringFunc(expr, noStars), noStars)
 	t.expr = flags + expr
-	t.quick = quicks[t.expr]
 	var err error
 	t.compiled, err = pattern.Compile(t.expr, false)
 	return err
