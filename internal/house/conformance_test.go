@@ -311,25 +311,29 @@ func (w *world) network() string {
 
 // untried cannot succeed here, with the reason. Everything but success is tried.
 var untried = map[string]string{
-	"zone.fetch":     "wants another nameserver: secondary_test.go runs one",
-	"zone.unfollow":  "wants another nameserver: secondary_test.go runs one",
-	"zone.receive":   "wants another nameserver: secondary_test.go runs one",
-	"zone.enlist":    "wants another nameserver: catalog_test.go runs one",
-	"zone.delist":    "wants another nameserver: catalog_test.go runs one",
-	"ban.test":       "wants a ban engine: bans_linux_test.go has one",
-	"login.setup":    "works once, before there is an administrator: newcomer_test.go claims a real link",
-	"admin.init":     "works once, before there is an administrator: each world begins with it",
-	"login.offer":    "works only before there is an administrator: newcomer_test.go reads the link it makes",
-	"login.forgot":   "wants a mail server: mail_test.go has one",
-	"letter.settle":  "wants a letter that waits: mail_test.go has one",
-	"login.passkey":  "wants a browser that answers: passkey_test.go has one",
-	"passkey.add":    "wants a browser that answers: passkey_test.go has one",
-	"passkey.remove": "wants a passkey that a browser made: passkey_test.go has one",
+	"zone.fetch":      "wants another nameserver: secondary_test.go runs one",
+	"zone.unfollow":   "wants another nameserver: secondary_test.go runs one",
+	"zone.receive":    "wants another nameserver: secondary_test.go runs one",
+	"zone.enlist":     "wants another nameserver: catalog_test.go runs one",
+	"zone.delist":     "wants another nameserver: catalog_test.go runs one",
+	"control.confirm": "wants an order that waits: control_linux_test.go runs an agent",
+	"control.revert":  "wants an order that waits: the tests of the agent have one",
+	"control.release": "wants a control that was ordered: control_linux_test.go runs an agent",
+	"ban.test":        "wants a ban engine: bans_linux_test.go has one",
+	"login.setup":     "works once, before there is an administrator: newcomer_test.go claims a real link",
+	"admin.init":      "works once, before there is an administrator: each world begins with it",
+	"login.offer":     "works only before there is an administrator: newcomer_test.go reads the link it makes",
+	"login.forgot":    "wants a mail server: mail_test.go has one",
+	"letter.settle":   "wants a letter that waits: mail_test.go has one",
+	"login.passkey":   "wants a browser that answers: passkey_test.go has one",
+	"passkey.add":     "wants a browser that answers: passkey_test.go has one",
+	"passkey.remove":  "wants a passkey that a browser made: passkey_test.go has one",
 }
 
 // apart are operations that find nothing to do here, or would end what the other
 // cases stand on, with where they are tried.
 var apart = map[string]string{
+	"control.apply":      "gives each order the next number: control_linux_test.go orders several",
 	"firewall.propose":   "wants an agent that has looked at the machine: the tests of the feature have one",
 	"session.purge":      "ends everybody's sessions: doors_test.go has its own house",
 	"credential.enclose": "wants a password in plain text, which only an older database has: enclose_test.go makes one",

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"hostward/internal/act"
 	"hostward/internal/core"
@@ -457,8 +458,22 @@ func (c *Controls) Note(ctx context.Context, bus *act.Bus, lines []host.Line) er
 	in := Journal{}
 	for _, l := range lines {
 		in.Entries = append(in.Entries, Entry{Seq: l.Seq, Time: l.Time.UTC().Format(time.RFC3339Nano), Prev: l.Prev, Hash: l.Hash, Control: l.Control,
-			What: l.What, Order: l.Order, Leaf: l.Leaf, Lines: l.Lines, Reason: l.Reason})
+			What: l.What, Order: l.Order, Leaf: l.Leaf, Lines: plain(l.Lines...), Reason: strings.Join(plain(l.Reason), "")})
 	}
 	_, err := bus.Do(ctx, act.Call{Op: "control.note", Actor: act.SystemActor("agent"), Input: input(in)})
 	return err
+}
+
+// plain is text of other programs as an operation takes it: on one line each.
+func plain(lines ...string) []string {
+	out := make([]string, len(lines))
+	for i, l := range lines {
+		out[i] = strings.Map(func(r rune) rune {
+			if unicode.IsControl(r) || r == unicode.ReplacementChar {
+				return ' '
+			}
+			return r
+		}, l)
+	}
+	return out
 }
