@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"hostward/internal/act"
 	"hostward/internal/control"
@@ -52,16 +53,17 @@ func (d *Desired) policy() *apache.Policy {
 
 // Observed is what is.
 type Observed struct {
-	Installed bool           `json:"installed"`
-	Running   bool           `json:"running"`
-	Loaded    bool           `json:"loaded"`           // what runs is what our files say
-	DropIn    bool           `json:"dropin"`           // our own file is there
-	Grants    []apache.Grant `json:"grants,omitempty"` // where .htaccess may choose handlers
-	Files     int            `json:"files"`            // .htaccess that were looked at
-	Uses      []apache.Use   `json:"uses,omitempty"`
-	More      int            `json:"more,omitempty"`   // uses that are not told
-	Unseen    []string       `json:"unseen,omitempty"` // where .htaccess could not be looked for
-	Blind     []string       `json:"blind,omitempty"`  // what of the configuration could not be followed
+	Installed  bool           `json:"installed"`
+	Running    bool           `json:"running"`
+	Loaded     bool           `json:"loaded"`           // what runs is what our files say
+	DropIn     bool           `json:"dropin"`           // our own file is there
+	Grants     []apache.Grant `json:"grants,omitempty"` // where .htaccess may choose handlers
+	MoreGrants int            `json:"more_grants,omitempty"`
+	Files      int            `json:"files"` // .htaccess that were looked at
+	Uses       []apache.Use   `json:"uses,omitempty"`
+	More       int            `json:"more,omitempty"`   // uses that are not told
+	Unseen     []string       `json:"unseen,omitempty"` // where .htaccess could not be looked for
+	Blind      []string       `json:"blind,omitempty"`  // what of the configuration could not be followed
 
 	before *apache.Config
 	modes  map[string]fs.FileMode
@@ -111,10 +113,11 @@ func observe(ctx context.Context, eyes host.Eyes, want *Desired) (o Observed, er
 		return o, err
 	}
 	src := apache.Source{Root: serverRoot, Main: mainFile, Modules: d.modules, Defines: vars, DropIn: dropIn}
-	if o.before, err = apache.Parse(eyes, src, true); err != nil {
+	once := snapshot{eyes, map[string][]byte{}}
+	if o.before, err = apache.Parse(once, src, true); err != nil {
 		return o, err
 	}
-	is, err := apache.Parse(eyes, src, false)
+	is, err := apache.Parse(once, src, false)
 	if err != nil {
 		return o, err
 	}
@@ -123,6 +126,10 @@ func observe(ctx context.Context, eyes host.Eyes, want *Desired) (o Observed, er
 		p = &apache.Policy{Rewrite: true}
 	}
 	o.Grants, o.Blind = is.Grants(*p), is.Blind
+	if len(o.Grants) > mostUses { // those that are no exception first
+		slices.SortStableFunc(o.Grants, func(a, b apache.Grant) int { return bit(a.Except) - bit(b.Except) })
+		o.Grants, o.MoreGrants = o.Grants[:mostUses], len(o.Grants)-mostUses
+	}
 	for _, name := range d.files {
 		if !slices.Contains(is.Read(), name) {
 			o.Blind = append(o.Blind, name+" is read by Apache, and was not followed")
@@ -140,6 +147,27 @@ func observe(ctx context.Context, eyes host.Eyes, want *Desired) (o Observed, er
 		return o, err
 	}
 	return o, o.search(eyes)
+}
+
+// snapshot reads every file once, so that both readings are of the same text.
+type snapshot struct {
+	host.Eyes
+	files map[string][]byte
+}
+
+// ReadFile implements apache.Files.
+func (s snapshot) ReadFile(name string) ([]byte, bool, error) {
+	if data, ok := s.files[name]; ok {
+		return data, data != nil, nil
+	}
+	data, ok, err := s.Eyes.ReadFile(name)
+	if err == nil && ok && data == nil {
+		data = []byte{}
+	}
+	if err == nil {
+		s.files[name] = data
+	}
+	return data, ok, err
 }
 
 // dump is what Apache says of itself.
@@ -315,13 +343,13 @@ func plan(want *Desired, have Observed) (steps []host.Step) {
 	}
 	for _, c := range changes(want, have) {
 		switch {
+		case c.refused() != "":
 		case c.text == "" && c.path == dropIn:
 			steps = append(steps, host.RemoveFile{Path: c.path})
 		default:
 			steps = append(steps, host.WriteFile{Path: c.path, Mode: c.mode, Content: c.text})
 		}
 	}
-	steps = slices.DeleteFunc(steps, func(s host.Step) bool { return owns().Allows(s) != nil })
 	if len(steps) > 0 {
 		steps = append(steps, host.Run{Args: []string{apachectl, "configtest"}})
 	}
@@ -335,6 +363,17 @@ func plan(want *Desired, have Observed) (steps []host.Step) {
 type change struct {
 	path, was, text string
 	mode            fs.FileMode
+}
+
+// refused says why a file is left alone; "" if it is not.
+func (c change) refused() string {
+	switch {
+	case owns().Allows(host.WriteFile{Path: c.path, Mode: c.mode}) != nil:
+		return "it is not among the files that may be changed, or others than root may write to it"
+	case !utf8.ValidString(c.was) || !utf8.ValidString(c.text):
+		return "it is not written in UTF-8"
+	}
+	return ""
 }
 
 func changes(want *Desired, have Observed) (out []change) {
@@ -373,8 +412,8 @@ func alarms(want *Desired, have Observed) (out []string) {
 	out = append(out, have.Blind...)
 	out = append(out, have.before.Under(p).Blind...)
 	for _, c := range changes(want, have) {
-		if owns().Allows(host.WriteFile{Path: c.path, Mode: c.mode}) != nil {
-			out = append(out, c.path+" lets sites choose handlers, and is not among the files that may be changed")
+		if reason := c.refused(); reason != "" {
+			out = append(out, fmt.Sprintf("%s should say something else, and is left alone: %s", c.path, reason))
 		}
 	}
 	if slices.ContainsFunc(have.Uses, p.Leaves) {

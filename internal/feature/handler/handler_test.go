@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -154,8 +155,9 @@ func TestWhatIsSaidOfTheServer(t *testing.T) {
 		} {
 			w.seen, w.status, w.fault = runs, host.Status{State: host.InForce, Seen: now}, c.fault
 			c.change(&w.seen, &w.status)
-			if s := w.must("handler.show", nil).(handler.Standing); !strings.Contains(s.Sentence, c.want) || c.fault != nil && s.Fault == "" {
-				t.Errorf("%s: %q, want %q", name, s.Sentence, c.want)
+			s := w.must("handler.show", nil).(handler.Standing)
+			if holds := slices.Contains([]string{"holds", "excepted", "missing", "stopped"}, name); !strings.Contains(s.Sentence, c.want) || c.fault != nil && s.Fault == "" || s.Holds != holds {
+				t.Errorf("%s: %q, holds: %v; want %q", name, s.Sentence, s.Holds, c.want)
 			}
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"hostward/internal/act"
 	"hostward/internal/core"
 	"hostward/internal/handlers/apache"
+	"hostward/internal/host"
 )
 
 // SetIn is the two switches, in words.
@@ -109,6 +110,7 @@ type Standing struct {
 	Exceptions []string `json:"exceptions"`
 
 	State    string    `json:"state,omitempty"` // of the control
+	Holds    bool      `json:"holds"`           // an order is in force, and nothing is left open or unknown
 	Sentence string    `json:"sentence"`
 	Seen     time.Time `json:"seen,omitzero"`
 	Fault    string    `json:"fault,omitempty"` // why it is not known
@@ -135,6 +137,7 @@ func (h *Handlers) standing(ctx context.Context, v *act.View) (Standing, error) 
 		out.Fault = err.Error()
 	}
 	out.Sentence = out.says()
+	out.Holds = out.State == host.InForce && out.Fault == "" && !out.Seen.IsZero() && (!out.Installed || out.Loaded && !out.free() && !out.doubtful())
 	return out, nil
 }
 
@@ -159,7 +162,6 @@ func (h *Handlers) look(ctx context.Context, out *Standing) error {
 
 // says is how the server stands, in one sentence.
 func (s Standing) says() string {
-	free := slices.ContainsFunc(s.Grants, func(g apache.Grant) bool { return !g.Except })
 	switch {
 	case s.Fault != "" || s.Seen.IsZero():
 		return "It is not known whether sites can choose handlers."
@@ -167,15 +169,23 @@ func (s Standing) says() string {
 		return "Apache is not installed: there is nothing to hold."
 	case !s.Running:
 		return "Apache does not run; what its files say would hold once it does."
-	case free:
+	case s.free():
 		return "Sites can choose handlers by .htaccess, where the list says."
 	case !s.Loaded:
 		return "The files forbid it, and Apache has not loaded them yet."
-	case len(s.Alarms)+len(s.Blind) > 0:
+	case s.doubtful():
 		return "No .htaccess that was seen can choose a handler by name; something could not be ruled out."
 	}
 	return "No site can choose a handler by .htaccess, exceptions aside."
 }
+
+// free reports that some site that is no exception can choose handlers.
+func (s Standing) free() bool {
+	return slices.ContainsFunc(s.Grants, func(g apache.Grant) bool { return !g.Except })
+}
+
+// doubtful reports that something cannot be ruled out.
+func (s Standing) doubtful() bool { return len(s.Alarms)+len(s.Blind) > 0 }
 
 // Impact is what the policy would break, or breaks.
 type Impact struct {

@@ -1,6 +1,8 @@
 package apache_test
 
 import (
+	"errors"
+	"fmt"
 	"path"
 	"path/filepath"
 	"slices"
@@ -327,6 +329,27 @@ func TestPatternsHideNothing(t *testing.T) {
 		}
 		if strings.Contains(site, "List") != (w.Blind != nil) {
 			t.Errorf("%s: it is said: %q", name, w.Blind)
+		}
+	}
+}
+
+// BenchmarkThousandsOfHosts is one look at a large server.
+func BenchmarkThousandsOfHosts(b *testing.B) {
+	f := debian("")
+	for i := range 5000 {
+		f[fmt.Sprintf("/etc/apache2/sites-enabled/h%d.conf", i)] = fmt.Sprintf("<VirtualHost *:80>\nServerName h%d.example\nDocumentRoot /var/www/h%d\n<Directory /var/www/h%d>\nAllowOverride All\n</Directory>\n</VirtualHost>\n", i, i, i)
+	}
+	for b.Loop() {
+		before, err := apache.Parse(f, source(), true)
+		is, err2 := apache.Parse(f, source(), false)
+		if err := errors.Join(err, err2); err != nil {
+			b.Fatal(err)
+		}
+		if len(is.Grants(keeps)) != 5000 || len(before.Under(&keeps).Texts) != 5001 {
+			b.Fatal("it is not read")
+		}
+		for i := range 5000 {
+			before.Site(fmt.Sprintf("/var/www/h%d/.htaccess", i), "RewriteEngine On\nRewriteCond %{REQUEST_FILENAME} !-f\nRewriteRule . /index.php [L]\n")
 		}
 	}
 }

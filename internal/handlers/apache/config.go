@@ -2,6 +2,7 @@ package apache
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -34,6 +35,9 @@ type Config struct {
 	Reached  bool      // the drop-in is read
 	src      Source
 	modules  Modules
+	of       [][]*Section   // the sections of each host
+	served   map[string]int // which host serves a folder
+	file     map[string]int // where a file is in Files
 }
 
 // Host is the main server or a virtual one.
@@ -51,6 +55,7 @@ type Section struct {
 	File   string
 	Line   int // of its last word about .htaccess
 	says   Allowed
+	parts  []string // of Path
 	open   string   // how it begins
 	wrap   []string // <IfModule …> around it, as they begin
 	early  bool     // of the main server, and read before the drop-in
@@ -86,11 +91,42 @@ func Parse(files Files, src Source, before bool) (*Config, error) {
 	if len(p.Names) == 0 {
 		p.Names = []string{".htaccess"}
 	}
-	for i := range p.Hosts {
-		slices.Sort(p.Hosts[i].Roots)
-		p.Hosts[i].Roots = slices.Compact(p.Hosts[i].Roots)
-	}
+	p.index()
 	return p.Config, nil
+}
+
+// index makes everything quick to find: a server may have thousands of hosts.
+func (c *Config) index() {
+	c.of, c.served, c.file = make([][]*Section, len(c.Hosts)), map[string]int{}, map[string]int{}
+	for i := range c.Sections {
+		s := &c.Sections[i]
+		s.parts = parts(s.Path)
+		c.of[s.Host] = append(c.of[s.Host], s)
+	}
+	for i := range c.Hosts {
+		h := &c.Hosts[i]
+		slices.Sort(h.Roots)
+		h.Roots = slices.Compact(h.Roots)
+		for _, root := range h.Roots {
+			if _, ok := c.served[root]; !ok {
+				c.served[root] = i
+			}
+		}
+	}
+	for i, f := range c.Files {
+		if _, ok := c.file[f.Path]; !ok {
+			c.file[f.Path] = i
+		}
+	}
+}
+
+// beside are those of the sections of each host that one of a host may meet: of the
+// main server and its own; one of the main server meets all.
+func beside(of [][]*Section, host int) [][]*Section {
+	if host == 0 {
+		return of
+	}
+	return [][]*Section{of[0], of[host]}
 }
 
 type parser struct {
@@ -385,26 +421,18 @@ func (p *parser) expand(s string) string {
 }
 
 // Read returns every file that was read.
-func (c *Config) Read() (out []string) {
-	for _, f := range c.Files {
-		if !slices.Contains(out, f.Path) {
-			out = append(out, f.Path)
-		}
-	}
-	return out
-}
+func (c *Config) Read() []string { return slices.Sorted(maps.Keys(c.file)) }
 
 // Text returns a file as it is; "" if it is not of the configuration.
 func (c *Config) Text(name string) string {
-	for _, f := range c.Files {
-		if f.Path == name {
-			return f.text
-		}
+	if i, ok := c.file[name]; ok {
+		return c.Files[i].text
 	}
 	return ""
 }
 
 // Edited reports whether lines of a file are replaced by ours.
 func (c *Config) Edited(name string) bool {
-	return slices.ContainsFunc(c.Files, func(f File) bool { return f.Path == name && len(f.replaced) > 0 })
+	i, ok := c.file[name]
+	return ok && len(c.Files[i].replaced) > 0
 }

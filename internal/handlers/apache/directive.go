@@ -9,10 +9,10 @@ import (
 //go:embed directives.txt
 var directives string
 
-// known is what is in directives.txt.
+// known is one line's word of directives.txt.
 type known struct{ class, module, name string }
 
-func table() (out []known) {
+var table = func() (out []known) {
 	for l := range strings.Lines(directives) {
 		f := strings.Fields(l)
 		if l[0] == '#' || len(f) < 3 {
@@ -23,7 +23,17 @@ func table() (out []known) {
 		}
 	}
 	return out
-}
+}()
+
+// classesOf are the classes that allow a directive, by its name in lower case.
+var classesOf = func() map[string][]string {
+	out := map[string][]string{}
+	for _, k := range table {
+		name := strings.ToLower(k.name)
+		out[name] = append(out[name], k.class)
+	}
+	return out
+}()
 
 // chooses are the directives that say what handles a file. A type is among them
 // because Apache takes it for the handler's name where there is no handler.
@@ -45,23 +55,13 @@ func (p Policy) withheld(name string) bool {
 // what the policy withholds. Sections that stand in every class are added if no
 // class is left that brings them.
 func (p Policy) fileInfo(modules Modules, alone bool) (out []string) {
-	for _, k := range table() {
+	for _, k := range table {
 		if (k.class == "FileInfo" || alone && k.class == "All" && k.module != "lua") && modules.loaded(k.module+"_module") && k.module != "isapi" && !p.withheld(k.name) {
 			out = append(out, k.name)
 		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
-}
-
-// classOf returns the classes that allow a directive, and whether it is known.
-func classOf(name string) (out []string) {
-	for _, k := range table() {
-		if strings.EqualFold(k.name, name) {
-			out = append(out, k.class)
-		}
-	}
-	return out
 }
 
 // Modules are the modules that are loaded, as Apache names them: rewrite_module.

@@ -48,17 +48,18 @@ func meets(a, b []string) bool {
 // the main server, later after earlier. Of a pattern only what surely speaks of all it
 // means: what stands above, and the same pattern.
 func (c *Config) sequence(dir string, host int) (list []*Section) {
-	all := parts(dir)
-	for i := range c.Sections {
-		s := &c.Sections[i]
-		own := parts(s.Path)
-		if (s.Host == 0 || s.Host == host) && covers(own, all) && (!wild(dir) || len(own) < len(all) || s.Path == dir) {
-			list = append(list, s)
+	all, pattern := parts(dir), wild(dir)
+	for _, of := range [][]*Section{c.of[0], c.of[host]} {
+		for _, s := range of {
+			if covers(s.parts, all) && (!pattern || len(s.parts) < len(all) || s.Path == dir) {
+				list = append(list, s)
+			}
+		}
+		if host == 0 {
+			break
 		}
 	}
-	slices.SortStableFunc(list, func(a, b *Section) int {
-		return cmp.Or(cmp.Compare(len(parts(a.Path)), len(parts(b.Path))), cmp.Compare(min(a.Host, 1), min(b.Host, 1)))
-	})
+	slices.SortStableFunc(list, func(a, b *Section) int { return cmp.Compare(len(a.parts), len(b.parts)) })
 	return list
 }
 
@@ -102,11 +103,13 @@ func (c *Config) word(s *Section, p Policy) (says Allowed, loose []string) {
 // from others is theirs by a pattern, or by sections of a host above one of the main
 // server.
 func (c *Config) unsure(s *Section) bool {
-	return slices.ContainsFunc(c.Sections, func(t Section) bool {
-		lacks := t.listed && !s.listed || t.over && !s.over
-		host := s.Host == 0 && t.Host != 0 && len(parts(t.Path)) < len(parts(s.Path))
-		pattern := (t.Host == 0 || t.Host == s.Host) && t.Path != s.Path && (wild(t.Path) || wild(s.Path))
-		return lacks && (host || pattern) && meets(parts(t.Path), parts(s.Path))
+	return slices.ContainsFunc(beside(c.of, s.Host), func(of []*Section) bool {
+		return slices.ContainsFunc(of, func(t *Section) bool {
+			lacks := t.listed && !s.listed || t.over && !s.over
+			host := s.Host == 0 && t.Host != 0 && len(t.parts) < len(s.parts)
+			pattern := (t.Host == 0 || t.Host == s.Host) && t.Path != s.Path && (wild(t.Path) || wild(s.Path))
+			return lacks && (host || pattern) && meets(t.parts, s.parts)
+		})
 	})
 }
 

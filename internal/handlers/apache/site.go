@@ -110,7 +110,7 @@ func (s *site) conditional(l line) bool {
 
 // judge says what kind of use a directive is; "": none, or it was not allowed before.
 func (s *site) judge(name, args string) string {
-	in := classOf(name)
+	in := classesOf[name]
 	may := s.had.listed(name) || slices.ContainsFunc(in, s.had.may)
 	switch {
 	case slices.Contains(in, "All") && handles(name):

@@ -2,6 +2,7 @@ package apache
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
@@ -104,7 +105,7 @@ func (w *writer) plan(p Policy) string {
 }
 
 func (w *writer) verdicts(p Policy) (out []verdict) {
-	var lists []*Section
+	lists := make([][]*Section, len(w.Hosts)) // of ours, by host
 	for i := range w.Sections {
 		s := &w.Sections[i]
 		v := verdict{s: s}
@@ -115,7 +116,7 @@ func (w *writer) verdicts(p Policy) (out []verdict) {
 			v.list = s.listed || had.may("FileInfo")
 		}
 		if v.loose && v.list {
-			lists = append(lists, s)
+			lists[s.Host] = append(lists[s.Host], s)
 		}
 		if v.loose {
 			if v.says.quiet() {
@@ -126,8 +127,8 @@ func (w *writer) verdicts(p Policy) (out []verdict) {
 	}
 	for i := range out {
 		v := &out[i]
-		v.within = slices.ContainsFunc(lists, func(l *Section) bool {
-			return (l.Host == 0 || v.s.Host == 0 || l.Host == v.s.Host) && meets(parts(l.Path), parts(v.s.Path))
+		v.within = slices.ContainsFunc(beside(lists, v.s.Host), func(of []*Section) bool {
+			return slices.ContainsFunc(of, func(l *Section) bool { return meets(l.parts, v.s.parts) })
 		})
 		v.list = v.list || v.within
 	}
@@ -149,22 +150,17 @@ func (v verdict) block() string {
 }
 
 func (w *writer) edit(v verdict) {
-	for _, f := range w.Files {
-		if f.Path != v.s.File {
-			continue
-		}
-		if !strings.HasSuffix(f.original[v.s.span[0]:v.s.span[1]], "\n") {
-			w.out.Blind = append(w.out.Blind, fmt.Sprintf("%s:%d: the line has no end and is left alone", v.s.File, v.s.Line))
-			return
-		}
-		for _, e := range w.edits[f.Path] {
-			if e.span == v.s.span && !slices.Equal(e.says, v.lines()) {
-				w.out.Blind = append(w.out.Blind, fmt.Sprintf("%s:%d: the file is included several times, and the line does not mean the same each time", v.s.File, v.s.Line))
-			}
-		}
-		w.edits[f.Path] = append(w.edits[f.Path], edit{v.s.span, v.lines()})
+	f := w.Files[w.file[v.s.File]]
+	if !strings.HasSuffix(f.original[v.s.span[0]:v.s.span[1]], "\n") {
+		w.out.Blind = append(w.out.Blind, fmt.Sprintf("%s:%d: the line has no end and is left alone", v.s.File, v.s.Line))
 		return
 	}
+	for _, e := range w.edits[f.Path] {
+		if e.span == v.s.span && !slices.Equal(e.says, v.lines()) {
+			w.out.Blind = append(w.out.Blind, fmt.Sprintf("%s:%d: the file is included several times, and the line does not mean the same each time", v.s.File, v.s.Line))
+		}
+	}
+	w.edits[f.Path] = append(w.edits[f.Path], edit{v.s.span, v.lines()})
 }
 
 // exceptions gives folders below a section that changes what they had. A block of
@@ -181,7 +177,7 @@ func (w *writer) exceptions(p Policy, verdicts []verdict) (blocks []string) {
 			continue
 		}
 		own := slices.ContainsFunc(verdicts, func(v verdict) bool {
-			return v.s.Host != 0 && len(parts(v.s.Path)) == len(parts(dir)) && covers(parts(v.s.Path), parts(dir))
+			return v.s.Host != 0 && len(v.s.parts) == len(parts(dir)) && covers(v.s.parts, parts(dir))
 		})
 		if own || !w.Reached {
 			w.out.Blind = append(w.out.Blind, fmt.Sprintf("the exception %s has no effect: what %s:%d says of it cannot be said otherwise from outside", dir, last.File, last.Line))
@@ -194,13 +190,12 @@ func (w *writer) exceptions(p Policy, verdicts []verdict) (blocks []string) {
 
 // hostOf is the host that serves a folder, the main server if none does.
 func (c *Config) hostOf(dir string) int {
-	best, host := -1, 0
-	for i, h := range c.Hosts {
-		for _, root := range h.Roots {
-			if covers(parts(root), parts(dir)) && len(root) > best {
-				best, host = len(root), i
-			}
+	for ; ; dir = path.Dir(dir) {
+		if host, ok := c.served[dir]; ok {
+			return host
+		}
+		if dir == "/" || dir == "." {
+			return 0
 		}
 	}
-	return host
 }
