@@ -25,6 +25,7 @@ import (
 	"hostward/internal/control"
 	"hostward/internal/host"
 	"hostward/internal/host/hands"
+	"hostward/internal/rr/transfer/transfertest"
 )
 
 // The tests below run real chronyds in a place of their own: network, mounts and
@@ -40,11 +41,14 @@ func place(t *testing.T) bool {
 		t.Skip("namespaces need root")
 	}
 	t.Parallel()
+	for _, name := range []string{"chronyd", "chronyc", "start-stop-daemon", "ip"} {
+		transfertest.Program(t, name)
+	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "unshare", "-nmpf", "--mount-proc", "--kill-child", "--", "sh", "-c", `ip link set lo up && exec "$0" "$@"`, self, "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd := exec.CommandContext(t.Context(), transfertest.Program(t, "unshare"), "-nmpf", "--mount-proc", "--kill-child", "--", "sh", "-c", `ip link set lo up && exec "$0" "$@"`, self, "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), "HOSTWARD_NAMESPACE=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
