@@ -3,6 +3,7 @@ package house_test
 import (
 	"encoding/json"
 	"math"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -11,13 +12,12 @@ import (
 	"hostward/internal/feature/clock"
 	"hostward/internal/host"
 	"hostward/internal/house"
-	"hostward/internal/store/storetest"
 )
 
 // TestTheClockInChromium sees a day of a clock, first well, then without one of its
 // sources, and changes what it goes by.
 func TestTheClockInChromium(t *testing.T) {
-	w := emptyWorld(t, storetest.SQLite(t))
+	w := worldWith(t, house.Config{Agent: filepath.Join(t.TempDir(), "agent.sock")}) // which nobody serves: the test says what is seen
 	w.populate()
 	b := w.openPanel(t)
 	b.Session(w.people["administrator"].cookie)
@@ -61,6 +61,7 @@ func TestTheClockInChromium(t *testing.T) {
 	b.As(webtest.Light)
 	b.Open("/clock")
 	says(b, "thing is wrong with the clock")
+	says(b, "This is how it stood")
 	says(b, "by line 8 of /etc/chrony/chrony.conf")
 	if n := webtest.Eval[int](b, `document.querySelectorAll("figure.plot rect.bad").length`); n != 1 {
 		t.Errorf("%d stretches stand out", n)

@@ -107,9 +107,15 @@ func newWorld(t *testing.T, database string) *world {
 // emptyWorld is a house that nobody has been let into yet. ini, if any, is its panel.ini.
 func emptyWorld(t *testing.T, database string, ini ...string) *world {
 	t.Helper()
+	return worldWith(t, house.Config{Database: database}, ini...)
+}
+
+// worldWith is emptyWorld with more in its configuration.
+func worldWith(t *testing.T, c house.Config, ini ...string) *world {
+	t.Helper()
 	w := &world{T: t, data: t.TempDir(), logs: &text{}, people: map[string]*person{}}
-	if strings.HasPrefix(database, "sqlite:") {
-		database = "" // in the data folder, so that all of it can be searched
+	if strings.HasPrefix(c.Database, "sqlite:") {
+		c.Database = "" // in the data folder, so that all of it can be searched
 	}
 	err := os.MkdirAll(filepath.Join(w.data, "etc"), 0o700)
 	if err == nil {
@@ -118,8 +124,9 @@ func emptyWorld(t *testing.T, database string, ini ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.House, err = house.Open(t.Context(), house.Config{Data: w.data, Database: database, PanelLog: w.logs, Clock: w.now, SigningEvery: -1,
-		Log: slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	c.Data, c.PanelLog, c.Clock, c.SigningEvery = w.data, w.logs, w.now, -1
+	c.Log = slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	w.House, err = house.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -275,9 +275,9 @@ func TestWhatShouldBeIsShownBesideWhatIs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.status = &host.Status{Control: "clock", State: host.InForce, Observed: raw}
+		b.status = &host.Status{Control: "clock", State: host.InForce, Seen: b.Clock(), Observed: raw}
 		s := b.show()
-		if s.Unapplied || s.State != host.InForce || len(s.Sources) != 5 || len(s.Sources[0].Peers) != 1 || len(s.Sources[4].Peers) != 2 || s.Sources[4].Wanted != nil {
+		if s.Unapplied || s.Old || s.State != host.InForce || len(s.Sources) != 5 || len(s.Sources[0].Peers) != 1 || len(s.Sources[4].Peers) != 2 || s.Sources[4].Wanted != nil {
 			t.Errorf("it shows %+v", s)
 		}
 		if len(s.Next) != 1 || !strings.Contains(s.Next[0], "by line 8 of /etc/chrony/chrony.conf") {
@@ -289,6 +289,10 @@ func TestWhatShouldBeIsShownBesideWhatIs(t *testing.T) {
 		b.Must(root, "clock.setting.change", input{"bound": 7})
 		if s := b.show(); !s.Unapplied || len(s.Next) != 2 {
 			t.Errorf("after a change it shows %+v", s)
+		}
+		b.Pass(3 * time.Minute)
+		if s := b.show(); !s.Old {
+			t.Error("what was seen three minutes ago is shown as if it were so now")
 		}
 		b.status.Observed = []byte(`{"running":"perhaps"}`)
 		if s := b.show(); s.Observed != nil {

@@ -208,6 +208,7 @@ type Standing struct {
 	State     string        `json:"state"`            // of the control
 	Since     time.Time     `json:"since,omitzero"`   // it is in this state
 	Seen      time.Time     `json:"seen,omitzero"`    // when it was looked at
+	Old       bool          `json:"old,omitempty"`    // nobody looked for two minutes: it may stand otherwise
 	Fault     string        `json:"fault,omitempty"`  // why it could not be looked at
 	Plan      []string      `json:"plan,omitempty"`   // what differs from what was applied
 	Alarms    []StoodFor    `json:"alarms,omitempty"` // that are on record
@@ -249,7 +250,7 @@ func (c *Clock) show() act.Declaration {
 			}
 			if status, ok := c.ports.Status(); ok {
 				s.State, s.Since, s.Seen, s.Fault, s.Plan = status.State, status.Since, status.Seen, status.Fault, status.Plan
-				s.Observed = Read(status)
+				s.Observed, s.Old = Read(status), v.Now().Sub(status.Seen) > 2*time.Minute
 			}
 			s.complete(v.Now())
 			return s, err
