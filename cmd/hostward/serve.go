@@ -29,7 +29,7 @@ import (
 // options are the flags of serve; empty ones take the defaults of SPEC 0.
 type options struct {
 	data, config, database, origin string
-	listen, dns, nameserver        string
+	listen, dns, nameserver, agent string
 	dot                            overTLS
 	private                        bool
 }
@@ -98,6 +98,7 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&o.dns, "dns", "", "address of the nameserver (:53; not root: 127.0.0.1:5300), or off")
 	o.dot.flags(f)
 	f.StringVar(&o.nameserver, "nameserver", "", "socket of a nameserver that runs as its own process (hostward nameserver); --dns and --dot are not used then")
+	f.StringVar(&o.agent, "agent", "", "socket of the process with root's hands (hostward agent); without it the server is looked at only")
 	f.StringVar(&o.origin, "origin", "", "name of the log for the world, such as panel.example.org/log; fixed at the first start")
 	f.BoolVar(&o.private, "allow-private", false, "let other servers (witnesses, nameservers) have private and local addresses")
 	return c
@@ -121,6 +122,7 @@ func serve(ctx context.Context, o options) error {
 			return fmt.Errorf("--dns: %w", err)
 		}
 	}
+	c.Agent = o.agent
 	logs, err := openLogs(o.data)
 	if err != nil {
 		return err
@@ -204,6 +206,9 @@ func (s *server) listenFirst() error {
 	s.panel = tls.NewListener(plain, &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair.get() }, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}})
 	s.front = newSwitchable(http.HandlerFunc(starting))
 	s.https = &http.Server{Handler: s.front, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
+			return core.WithConnected(ctx, core.SystemClock())
+		},
 		ErrorLog: slog.NewLogLogger(newLimited(s.log.Handler(), 20), slog.LevelWarn)}
 	go func() { _ = s.https.Serve(s.panel) }()
 	return nil

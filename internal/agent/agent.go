@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -240,7 +241,7 @@ func (a *Agent) Accept(ctx context.Context, d Delivery) (host.Status, error) {
 
 // refuse writes down why an order is not carried out.
 func (a *Agent) refuse(e host.Entry, why error) error {
-	e.Time, e.What, e.Reason = a.Clock(), host.Refused, why.Error()
+	e.Time, e.What, e.Reason = a.Clock(), host.Refused, short(why.Error())
 	if _, err := a.journal.add(e); err != nil {
 		return errors.Join(why, err)
 	}
@@ -534,7 +535,7 @@ func (h *holder) save(next kept) error {
 
 // note writes an entry about this control into the journal.
 func (h *holder) note(e host.Entry) {
-	e.Time, e.Control = h.Clock(), h.machine.Name
+	e.Time, e.Control, e.Reason, e.Lines = h.Clock(), h.machine.Name, short(e.Reason), few(e.Lines)
 	if p := h.kept.Pending; p != nil && e.Leaf == "" {
 		e.Leaf, e.Digest = p.Leaf, host.Digest(p.Order)
 	}
@@ -542,6 +543,34 @@ func (h *holder) note(e host.Entry) {
 		h.Log.Error("the journal could not be written", "control", h.machine.Name, "what", e.What, "error", err)
 	}
 	h.Log.Info(e.What, "control", h.machine.Name, "order", e.Order, "reason", e.Reason)
+}
+
+// An entry of the journal says at most so much: the rest is on the machine.
+const (
+	mostLines  = 100
+	mostOfLine = 500
+	mostReason = 2000
+)
+
+func short(s string) string {
+	if len(s) > mostReason {
+		s = strings.ToValidUTF8(s[:mostReason], "") + " …"
+	}
+	return s
+}
+
+func few(lines []string) []string {
+	var list []string
+	for _, l := range lines[:min(len(lines), mostLines)] {
+		if len(l) > mostOfLine {
+			l = strings.ToValidUTF8(l[:mostOfLine], "") + " …"
+		}
+		list = append(list, l)
+	}
+	if more := len(lines) - mostLines; more > 0 {
+		list = append(list, fmt.Sprintf("and %d more", more))
+	}
+	return list
 }
 
 // Statuses returns how every control stands, as it was seen last.

@@ -111,7 +111,8 @@ func (m *machine) ReadFile(path string) ([]byte, bool, error) {
 	text, ok := m.files[path]
 	return []byte(text), ok, nil
 }
-func (m *machine) Glob(string) ([]string, error) { return nil, nil }
+func (m *machine) Glob(string) ([]string, error)                      { return nil, nil }
+func (m *machine) Find(string, []string, int) ([]string, bool, error) { return nil, true, nil }
 func (m *machine) Output(context.Context, ...string) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -60,7 +60,8 @@ func (h *holder) holds() (o host.Order, err error) {
 // see takes over what was found.
 func (h *holder) see(o host.Order, f control.Finding) {
 	s := &h.status
-	s.Order, s.Digest, s.Mend, s.Waiting, s.Until, s.Undone = o.Number, "", o.Mend, 0, time.Time{}, h.kept.Undone
+	s.Order, s.Digest, s.Mend, s.Waiting, s.Until = o.Number, "", o.Mend, 0, time.Time{}
+	s.Highest, s.Undone = h.kept.Highest, h.kept.Undone
 	if len(h.kept.Holds) > 0 {
 		s.Digest = host.Digest(h.kept.Holds)
 	}

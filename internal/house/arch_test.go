@@ -68,15 +68,24 @@ var rooms = []room{
 		"database/sql": "the ban engine keeps its own book; it never opens the database"}},
 	{dir: "internal/act", ours: []string{"core", "ledger", "store"}, bans: map[string]string{
 		"net/http": "the door knows no face"}},
+	// The agent believes proofs of the log, and carries out what controls plan.
+	{dir: "internal/agent", ours: []string{"core", "file", "ledger", "host", "control", "socket"}, bans: map[string]string{
+		"database/sql": "the agent never opens the database", "net": "the agent has a Unix socket, and that through package socket", "os/exec": "hands act"}},
 	{dir: "internal/control", ours: []string{"core", "act", "host"}, bans: map[string]string{
 		"os/exec": "a control describes; hands act"}},
 	{dir: "internal/nameserver", ours: []string{"core", "file", "rr", "rr/transfer", "socket"}, bans: map[string]string{
 		"database/sql": "the nameserver is fed; it never opens the database"}},
 	// The log's own feature shows what the ledger keeps; it still changes nothing.
 	{dir: "internal/feature/actionlog", ours: []string{"core", "act", "ledger"}, bans: hands},
+	// What web servers' files say about handlers is text to be read and written.
+	{dir: "internal/handlers", bans: map[string]string{"os": "handlers is text in, text out: eyes read, hands write", "net": "handlers knows no network"}},
+	{dir: "internal/feature/handler", ours: []string{"core", "act", "control", "host", "handlers", "handlers/apache", "handlers/iis"}, bans: hands},
 	{dir: "internal/feature/*", ours: []string{"core", "act", "control", "host", "rr", "rr/sign", "rr/transfer"}, bans: hands},
 	// What the outside sees of a zone is measured in the words of DNS, and told to sign.Next.
 	{dir: "internal/adapter/outside", ours: []string{"core", "rr", "rr/ask", "rr/sign"}},
+	// A ban engine is a host.Guard.
+	{dir: "internal/adapter/fail2ban", ours: []string{"core", "file", "host"}, bans: map[string]string{
+		"os/exec": "the server is asked through its socket; what is written and run is planned by feature/ban"}},
 	{dir: "internal/adapter/*", ours: []string{"core", "file", "ini", "keeper", "ledger", "act"}},
 	{dir: "internal/face/*", ours: []string{"core", "act"}, bans: map[string]string{
 		"database/sql": "a face has nothing but the bus"}},
@@ -86,7 +95,7 @@ var rooms = []room{
 
 // elsewhere lists third-party modules that belong to one edge of the house.
 var elsewhere = map[string]struct{ rooms, why string }{
-	"modernc.org/sqlite":            {"internal/store", "one room knows the database engines"},
+	"modernc.org/sqlite":            {"internal/store internal/adapter/fail2ban", "one room knows our database; fail2ban's own is read where fail2ban is known"},
 	"github.com/jackc/pgx/":         {"internal/store", "one room knows the database engines"},
 	"github.com/go-webauthn/":       {"internal/adapter/passkey", "WebAuthn stays behind internal/adapter/passkey"},
 	"github.com/pquerna/otp":        {"internal/keeper", "only the keeper sees a seed"},

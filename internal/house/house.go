@@ -20,6 +20,7 @@ import (
 	"hostward/internal/act"
 	"hostward/internal/control"
 	"hostward/internal/core"
+	"hostward/internal/host"
 	"hostward/internal/host/hands"
 	"hostward/internal/ini"
 	"hostward/internal/keeper"
@@ -42,14 +43,19 @@ type Config struct {
 	// Nameserver is the socket of a nameserver that runs as its own process (SPEC
 	// D3). Default: it is a part of this one, and DNS says where.
 	Nameserver string
-	Witnesses  []WitnessConfig // who cosigns checkpoints
-	Private    bool            // other servers may have private addresses (SPEC A10)
-	Roots      []netip.Addr    // of the DNS tree, for looks from outside; default: the IANA\'s
-	Clock      core.Clock
-	Log        *slog.Logger
+	// Agent is the socket of the process with root's hands. Default: there is none,
+	// and controls are looked at only.
+	Agent     string
+	Witnesses []WitnessConfig // who cosigns checkpoints
+	Private   bool            // other servers may have private addresses (SPEC A10)
+	Roots     []netip.Addr    // of the DNS tree, for looks from outside; default: the IANA\'s
+	Clock     core.Clock
+	Log       *slog.Logger
 	// PanelLog gets one line for each failed log-in, in a form that ban filters
 	// read. Default: nobody.
 	PanelLog io.Writer
+	// Guard returns a ban engine by its name; nil: it is not joined to this panel.
+	Guard func(engine string) host.Guard
 	// DriftEvery is how often controls look for drift. Default: 30 s.
 	DriftEvery time.Duration
 	// SigningEvery is how often somebody looks which keys and signatures are due.
@@ -89,7 +95,10 @@ type House struct {
 	mail        chan struct{} // letters wait
 	signing     *signing
 	secondaries *secondaries
+	agents      *agents
+	bans        *bans
 	world       *world
+	clock       *clockWatch
 	neighbours  atomic.Pointer[nameserver.Settings] // as the nameserver was told last
 	follower    *witness.Follower
 	writer      *store.Writer
@@ -173,6 +182,7 @@ func (h *House) open(ctx context.Context) (err error) {
 	if err := h.openBus(); err != nil {
 		return err
 	}
+	h.bans = newBans(h)
 	return h.start(ctx, background)
 }
 
@@ -292,6 +302,10 @@ func (h *House) wake(ctx context.Context, name string, objects []core.Ref) strin
 		return act.InForce
 	case "peers":
 		return h.wakePeers(ctx)
+	case "agent":
+		return h.agents.wake(ctx, objects)
+	case "bans":
+		return h.bans.wake(ctx)
 	case "signing":
 		h.signing.wake()
 		return act.InForce
@@ -339,8 +353,12 @@ func (h *House) start(ctx, background context.Context) error {
 	h.always(background, "neighbours", h.followPeers)
 	h.always(background, "what the nameserver asks", h.answerAsked)
 	h.always(background, "following primaries", h.secondaries.run)
+	h.always(background, "serving the agent", h.agents.run)
 	if h.SigningEvery > 0 {
 		h.always(background, "signing", h.signing.run)
+	}
+	if h.Guard != nil {
+		h.always(background, "following the ban engine", h.bans.run)
 	}
 	h.always(background, "housekeeping", h.housekeeping)
 	h.always(background, "mail", h.post)
