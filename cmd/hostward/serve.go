@@ -135,6 +135,9 @@ func serve(ctx context.Context, o options) error {
 	}
 	defer s.close()
 	c.Waiting = s.standBy
+	if at, ok := s.panel.Addr().(*net.TCPAddr); ok {
+		c.Panel = at.AddrPort().Port()
+	}
 	if c.Nameserver == "" {
 		if c.DoT, c.Certificate, err = o.dot.open(o.data, c.Log); err != nil {
 			return err

@@ -20,6 +20,7 @@ import (
 	"hostward/internal/feature/clock"
 	"hostward/internal/feature/control"
 	"hostward/internal/feature/factor"
+	"hostward/internal/feature/firewall"
 	"hostward/internal/feature/handler"
 	"hostward/internal/feature/job"
 	"hostward/internal/feature/login"
@@ -52,6 +53,7 @@ type features struct {
 	zones     *zone.Zones
 	peers     *peer.Peers
 	bans      *ban.Bans
+	firewall  *firewall.Firewall
 	policy    *policy.Policy
 	clock     *clock.Clock
 	log       *actionlog.Log
@@ -93,6 +95,7 @@ func (f *features) server(h *House) {
 	f.clock = clock.New(clock.Ports{Status: h.clock.last, Administrators: f.administrators, Notices: f.notices})
 	f.handlers = handler.New(handler.Ports{Look: look})
 	f.bans = ban.New(ban.Ports{Guard: func(engine string) host.Guard { return h.guard(engine) }, Sessions: f.sessions, PanelLog: panelLog(h.Data)})
+	f.firewall = firewall.New(firewall.Ports{Panel: h.panelPort, Seen: func(ctx context.Context) (host.Status, error) { return look(ctx, firewall.Name) }})
 	machines := f.machines()
 	h.agents = newAgents(h, machines)
 	f.controls = control.New(h.agents, machines)
@@ -182,19 +185,9 @@ func (h *House) issuer() string {
 	return "Hostward " + name
 }
 
-// panelLog is where failed log-ins are written, for ban engines; "" in a program
-// without a data folder.
-func panelLog(data string) string {
-	path, err := filepath.Abs(filepath.Join(data, "log", "panel.log"))
-	if data == "" || err != nil {
-		return ""
-	}
-	return path
-}
-
 // machines are the controls of the machine, in the order in which they are shown.
 func (f *features) machines() []engine.Machine {
-	return []engine.Machine{f.bans.Control(), f.clock.Control(), f.handlers.Control()}
+	return []engine.Machine{f.firewall.Control(), f.bans.Control(), f.clock.Control(), f.handlers.Control()}
 }
 
 // Machines returns the controls alone, for the agent.
@@ -203,7 +196,7 @@ func Machines() []engine.Machine { return newFeatures(&House{}).machines() }
 // list is the list of features, in the order of the rail.
 func (f *features) list() []act.Feature {
 	return []act.Feature{f.zones.Feature(), f.peers.Feature(), f.accounts.Feature(), f.login.Feature(), f.factors.Feature(), f.passwords.Feature(), f.access.Feature(),
-		f.tokens.Feature(), f.notices.Feature(), f.secrets.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature(), f.controls.Feature(), f.handlers.Feature(), f.clock.Feature(), f.bans.Feature()}
+		f.tokens.Feature(), f.notices.Feature(), f.secrets.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature(), f.controls.Feature(), f.handlers.Feature(), f.clock.Feature(), f.bans.Feature(), f.firewall.Feature()}
 }
 
 // migrations are the tables of the frame, then those of each feature.

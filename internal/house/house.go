@@ -1,6 +1,7 @@
 package house
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -37,6 +38,7 @@ type Config struct {
 	Database string         // "postgres://…"; default: SQLite in the data folder
 	Origin   string         // name of the log for the world; default: made at the first start
 	DNS      netip.AddrPort // where the nameserver answers; zero: nowhere
+	Panel    uint16         // port of the panel, which the firewall keeps reachable; default: 8443
 	// DoT is where it answers over TLS (RFC 7858), with what Certificate returns.
 	DoT         []netip.AddrPort
 	Certificate func() (*tls.Certificate, error)
@@ -72,6 +74,8 @@ type Config struct {
 
 // WitnessConfig names one outside witness (C2SP tlog-witness).
 type WitnessConfig struct{ URL, Key string }
+
+func (h *House) panelPort() uint16 { return cmp.Or(h.Panel, 8443) }
 
 // House is a running Hostward without its faces.
 type House struct {
