@@ -80,7 +80,7 @@ func (c *compiler) text(s string) {
 	if len(s) == 1 {
 		c.emit(inst{op: opByte, b: s[0]})
 	} else if s != "" {
-		c.emit(inst{op: opText, text: s})
+		c.emit(inst{op: opText, text: &s})
 	}
 }
 
@@ -131,7 +131,7 @@ func (c *compiler) condition(n *node) {
 func (c *compiler) look(n *node) {
 	width := int32(-1)
 	if sub := n.subs[0]; sub.kind == isText && !n.back && sub.text != "" {
-		c.emit(inst{op: opSee, not: n.not, text: sub.text})
+		c.emit(inst{op: opSee, not: n.not, text: &sub.text})
 		return
 	}
 	if n.back {

@@ -13,6 +13,7 @@ func (c *compiler) foresee() {
 		case opRun:
 			in.tx = c.first(int32(pc) + 1)
 			in.last = !in.tx.end && in.set.disjoint(in.tx) || in.mode == possessive
+			in.maybe = in.last && in.min == 0 && in.max == 1
 			if in.max < 0 {
 				c.number(in)
 			}
@@ -52,7 +53,7 @@ func (f *foresight) from(pc int32) {
 	case opByte:
 		f.table.put(in.b)
 	case opText:
-		f.table.put(in.text[0])
+		f.table.put((*in.text)[0])
 	case opSet:
 		f.table.join(in.set.beginnings())
 	case opRun:
