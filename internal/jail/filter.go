@@ -120,6 +120,9 @@ func (r *rules) compile() error {
 		if r.prefix != nil {
 			e.hide(r.prefix)
 		}
+		if e.Group("mlfid") < 0 && (r.prefix == nil || r.prefix.Group("mlfid") < 0) {
+			clear(e.kinds) // without a connection they are fields as others, and the line is a failure
+		}
 		r.fail = append(r.fail, e)
 		words = append(words, e.Required())
 	}
