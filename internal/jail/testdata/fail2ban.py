@@ -194,12 +194,14 @@ def dates(job):
         made.appendTemplate(pattern)
     found = []
     for line in job["dates"]:
-        match, template = made.matchTime(line)
-        if match is None:
-            found.append(None)
-            continue
-        time_ = made.getTime(match.group(1), (match, template))
-        found.append({"text": match.group(1), "time": time_[0] if time_ else None})
+        match, at = None, None
+        try:
+            match, template = made.matchTime(line)
+            if match is not None and match.group(1):
+                at = made.getTime(match.group(1), (match, template))
+        except Exception:  # fail2ban passes such a line over
+            pass
+        found.append(match and {"text": match.group(1), "time": at[0] if at else None})
     return {"dates": found}
 
 
