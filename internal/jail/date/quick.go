@@ -6,16 +6,10 @@ import "unicode/utf8"
 // returns where it ends. If it says 0, the template may still match.
 type quick func(line []byte, n *naive) int
 
-// quicks are those that exist, by the expression of their template. They take the
-// plain cases only: exactly the form, at the very beginning, followed by a blank.
-var quicks = map[string]quick{}
-
-func init() {
-	for form, q := range map[string]quick{forms[0]: isoQuick, forms[1]: syslogQuick} {
-		t := must(parseTemplate(atLine + form))
-		quicks[t.expr] = q
-	}
-}
+// quicks are those that exist, by the place of their form among forms, at the
+// beginning of a line. They take the plain cases only: exactly the form, without
+// anything before it, followed by a blank.
+var quicks = map[int]quick{0: isoQuick, 1: syslogQuick}
 
 // two reads two digits, or a blank and one where blank is set; -1 is no number.
 func two(a, b byte, blank bool) int {

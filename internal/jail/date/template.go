@@ -167,7 +167,6 @@ func (t *template) bind(expr string, e edges) error {
 	noStars := func(s string) string { return strings.ReplaceAll(s, "**", "") }
 	expr = starsEnd.ReplaceAllStringFunc(starsBegin.ReplaceAllStringFunc(expr, noStars), noStars)
 	t.expr = flags + expr
-	t.quick = quicks[t.expr]
 	var err error
 	t.compiled, err = pattern.Compile(t.expr, false)
 	return err
