@@ -42,9 +42,19 @@ var hands = map[string]string{
 	"math/rand/v2": "randomness comes from core.NewID and core.NewToken",
 }
 
+// pure is for rooms that work on text alone.
+var pure = map[string]string{
+	"os": "it is handed a file system, and acts on nothing", "os/exec": "it acts on nothing", "net": "it knows no network", "log/slog": "it returns errors",
+}
+
 var rooms = []room{
 	{dir: "internal/core", bans: map[string]string{"github.com/": "core is standard library only", "golang.org/": "core is standard library only", "modernc.org/": "core is standard library only"}},
 	{dir: "internal/file", ours: []string{"core"}},
+	{dir: "internal/jail", ours: []string{"core", "jail/conf", "jail/date", "jail/literal", "jail/pattern"}, bans: pure},
+	{dir: "internal/jail/conf", bans: pure},
+	{dir: "internal/jail/literal", bans: pure},
+	{dir: "internal/jail/pattern", bans: pure},
+	{dir: "internal/jail/date", ours: []string{"jail/pattern"}, bans: pure},
 	{dir: "internal/rr", ours: []string{"core"}},
 	{dir: "internal/rr/sign", ours: []string{"core", "rr"}, bans: map[string]string{
 		"os": "signing is pure: time, keys and randomness are given to it", "net": "signing knows no network", "crypto/rand": "signing is given what it needs"}},

@@ -40,9 +40,21 @@ type unbanned struct {
 	Prefix netip.Prefix `json:"prefix"`
 }
 
-// Handler serves the verbs of host.Guard and Working for a Client.
+// Guard is a ban engine that wants to know from where administrators work.
+type Guard interface {
+	host.Guard
+	Working(ctx context.Context, addrs []netip.Addr) error
+}
+
+// Handler serves the engine's verbs for a Client.
 func (e *Engine) Handler() http.Handler {
 	m := http.NewServeMux()
+	ServeGuard(m, e)
+	return m
+}
+
+// ServeGuard adds the verbs of a ban engine to a mux.
+func ServeGuard(m *http.ServeMux, e Guard) {
 	socket.Get(m, pathJails, func(r *http.Request) (any, error) { return e.Jails(r.Context()) })
 	socket.Get(m, pathBans, func(r *http.Request) (any, error) { return e.Bans(r.Context()) })
 	socket.Get(m, pathEvents, func(r *http.Request) (any, error) {
@@ -59,7 +71,6 @@ func (e *Engine) Handler() http.Handler {
 	socket.Put(m, pathUnban, mostTold, func(r *http.Request, in unbanned) error { return e.Unban(r.Context(), in.Prefix) })
 	socket.Put(m, pathTest, mostTold, func(r *http.Request, _ struct{}) error { return e.Test(r.Context()) })
 	socket.Put(m, pathWorking, mostTold, func(r *http.Request, in []netip.Addr) error { return e.Working(r.Context(), in) })
-	return m
 }
 
 // Client is the engine in another process.

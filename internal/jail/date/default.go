@@ -47,7 +47,7 @@ var usual = sync.OnceValue(func() []*template {
 			continue
 		}
 		anchored := must(parseTemplate(atLine + forms[i]))
-		anchored.weight, anchored.quick = 100, quicks[i]
+		anchored.weight = 100
 		first = append(first, anchored)
 	}
 	return append(first, plain()...)

@@ -6,10 +6,17 @@ import "unicode/utf8"
 // returns where it ends. If it says 0, the template may still match.
 type quick func(line []byte, n *naive) int
 
-// quicks are those that exist, by the place of their form among forms, at the
-// beginning of a line. They take the plain cases only: exactly the form, without
-// anything before it, followed by a blank.
-var quicks = map[int]quick{0: isoQuick, 1: syslogQuick}
+// quickOf returns the one of a date pattern; nil if there is none. It takes the
+// plain cases only: exactly the form, at the very beginning, followed by a blank.
+func quickOf(text string) quick {
+	switch text {
+	case atLine + forms[0]:
+		return isoQuick
+	case atLine + forms[1]:
+		return syslogQuick
+	}
+	return nil
+}
 
 // two reads two digits, or a blank and one where blank is set; -1 is no number.
 func two(a, b byte, blank bool) int {

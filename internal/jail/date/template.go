@@ -84,6 +84,7 @@ func newTemplate(text string) (*template, error) {
 	if letters.MatchString(text) {
 		expr = "(?iu)" + expr
 	}
+	t.quick = quickOf(t.pattern)
 	return t, t.bind(expr, e)
 }
 
