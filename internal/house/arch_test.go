@@ -72,6 +72,10 @@ var rooms = []room{
 	{dir: "internal/host", ours: []string{"core", "rr", "rr/sign"}, bans: map[string]string{
 		"os": "host holds effects as data; host/hands carries them out", "os/exec": "host holds effects as data"}},
 	{dir: "internal/host/hands", ours: []string{"core", "rr", "rr/sign", "host", "nameserver"}},
+	// What fail2ban's configuration says, and what its filters see in a line.
+	{dir: "internal/jail", ours: []string{"core", "jail/pattern"}, bans: map[string]string{
+		"os": "jail is given a file system and lines: package watch opens logs", "os/exec": "a jail's commands are only read", "net": "jail resolves no name",
+		"log/slog": "jail returns errors and faults", "math/rand": "a line gives the same answer each time", "math/rand/v2": "a line gives the same answer each time"}},
 	{dir: "internal/socket", ours: []string{"core"}},
 	// The ban engine outlives the panel and needs no rights: it asks a host.Kernel.
 	{dir: "internal/watch", ours: []string{"core", "file", "host", "jail", "socket"}, bans: map[string]string{

@@ -57,6 +57,7 @@ type record struct {
 	lines   []string // that count
 	spared  []string // that count only if a failure follows
 	pending bool     // a failure, but nobody knows of whom
+	marks   mark     // of the last line
 }
 
 const (
@@ -71,6 +72,7 @@ type connections struct {
 	oldest *connection
 	newest *connection
 	free   *connection // one that can be used again
+	alone  record      // of a line that ended a connection that nobody knew
 }
 
 type connection struct {
@@ -120,7 +122,7 @@ func (c *connections) add(id string, now time.Time) *connection {
 		n = &connection{}
 	}
 	c.free = nil
-	*n = connection{record: record{fields: n.fields[:0], users: n.users[:0]}, id: id, until: now.Add(connectionTime), older: c.newest}
+	*n = connection{record: record{fields: n.fields[:0], users: n.users[:0], lines: n.lines[:0]}, id: id, until: now.Add(connectionTime), older: c.newest}
 	if c.newest != nil {
 		c.newest.newer = n
 	} else {
@@ -137,46 +139,40 @@ func (c *connections) add(id string, now time.Time) *connection {
 // <F-MLFGAINED> clears what was pending, as the user came in; one marked
 // <F-MLFFORGET> ends the connection. A second user within one connection is a
 // failure whatever else the lines say.
-func (c *connections) merge(id string, found Fields, lines []string, now time.Time) *record {
-	gained, nofail := found.Get("mlfgained") != "", found.Get("nofail") != ""
-	if gained && !nofail {
-		found.set("nofail", found.Get("mlfgained"))
-		nofail = true
+func (c *connections) merge(id string, found Fields, marks mark, lines []string, now time.Time) *record {
+	if marks&gained != 0 {
+		marks |= nofail
 	}
-	forget := found.take("mlfforget")
 	var r *record
 	switch old := c.get(id, now); {
 	case old != nil:
 		r = &old.record
-		r.join(found, gained)
-		if forget {
+		r.join(found, marks)
+		if marks&forget != 0 {
 			c.drop(old)
 		}
-	case forget:
-		r = &record{fields: found}
+	case marks&forget != 0:
+		c.alone = record{fields: found, lines: c.alone.lines[:0]}
+		r = &c.alone
 	default:
 		r = &c.add(id, now).record
 		r.fields = append(r.fields, found...)
 		r.addUser(found.Get("user"))
 	}
 	if r.pending || len(r.users) > 1 {
-		r.fields.take("nofail")
-		r.fields.take("mlfgained")
-		gained, nofail = false, false
+		marks &^= nofail | gained
 	}
-	r.pending = false
-	r.keep(lines, nofail, gained, forget)
+	r.pending, r.marks = false, marks
+	r.keep(lines, marks)
 	return r
 }
 
 // join adds a match to an older record.
-func (r *record) join(found Fields, gained bool) {
+func (r *record) join(found Fields, marks mark) {
 	r.addUser(found.Get("user"))
-	nofail := r.fields.take("nofail")
-	was := r.fields.take("mlfgained") || nofail
-	r.pending = r.pending && !gained
-	if !was && !r.pending {
-		r.lines = nil // they were handed over
+	r.pending = r.pending && marks&gained == 0
+	if r.marks&(nofail|gained) == 0 && !r.pending {
+		r.lines = r.lines[:0] // they were handed over
 	}
 	for _, f := range found {
 		r.fields.set(f.Name, f.Text)
@@ -190,17 +186,15 @@ func (r *record) addUser(user string) {
 }
 
 // keep adds the lines of a match to those that count, or to those that may.
-func (r *record) keep(lines []string, nofail, gained, forget bool) {
+func (r *record) keep(lines []string, marks mark) {
 	switch {
-	case !nofail:
+	case marks&nofail == 0:
 		if len(r.spared) > 0 {
 			r.lines = append(r.spared, r.lines...)
 			r.spared = nil
 		}
-		if !gained {
-			r.lines = append(r.lines, lines...)
-		}
-	case !forget:
+		r.lines = append(r.lines, lines...)
+	case marks&forget == 0:
 		r.spared = append(r.spared, lines...)
 	}
 	r.lines, r.spared = last(r.lines), last(r.spared)

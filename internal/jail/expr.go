@@ -15,7 +15,7 @@ import (
 // cidr.
 const (
 	ip4    = `(?:::f{4,6}:)?(?P<ip4>(?:\d{1,3}\.){3}\d{1,3})`
-	ip6    = `(?P<ip6>(?:[0-9a-fA-F]{1,4}::?|::){1,7}(?:[0-9a-fA-F]{1,4}|(?<=:):))`
+	ip6    = `(?P<ip6>(?:[0-9a-fA-F]{1,4}::?|::){1,7}(?:[0-9a-fA-F]{1,4}|:))`
 	dns    = `(?P<dns>[\w\-.^_]*\w)`
 	cidr   = `(?P<cidr>\d+)`
 	addr   = `\[?(?:` + ip4 + `|` + ip6 + `)\]?`
@@ -55,7 +55,20 @@ type expr struct {
 	alts   []merge
 	tuples []merge
 	plain  bool // neither alts nor tuples
+	kinds  []mark
+	hides  bool // a field of the prefix has the same name
 }
+
+// marks say what a line means for its connection.
+type mark uint8
+
+const (
+	nofail mark = 1 << iota // <F-NOFAIL>: the line is no failure by itself
+	gained                  // <F-MLFGAINED>: the user came in
+	forget                  // <F-MLFFORGET>: the connection is over
+)
+
+var markOf = map[string]mark{"nofail": nofail, "mlfgained": gained, "mlfforget": forget}
 
 // merge puts what a group has found to a field.
 type merge struct {
@@ -80,6 +93,7 @@ func newExpr(text string, useDNS string, multiline bool) (*expr, error) {
 		if strings.HasPrefix(name, "skiplines") {
 			e.skips = append(e.skips, group)
 		}
+		e.kinds = append(e.kinds, markOf[name])
 		e.merge(group, name)
 	}
 	e.plain = len(e.alts)+len(e.tuples) == 0
@@ -100,6 +114,16 @@ func (e *expr) merge(group int, name string) {
 	} else {
 		e.tuples = append(e.tuples, to)
 	}
+}
+
+// hide notes whether a field that the expression finds, or does not, is also one of
+// the prefix.
+func (e *expr) hide(prefix *expr) {
+	names := slices.Clone(e.names)
+	for _, m := range slices.Concat(e.alts, e.tuples) {
+		names = append(names, m.field)
+	}
+	e.hides = slices.ContainsFunc(prefix.names, func(name string) bool { return name != "" && slices.Contains(names, name) })
 }
 
 // identifies reports whether the expression has a group that says who it was.

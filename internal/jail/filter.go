@@ -51,9 +51,10 @@ type Filter struct {
 	line    string // raw, once something matched
 	source  string // of which text is a part, at offset
 	offset  int
-	copied  bool // line and source are there
-	outer   Fields
-	inner   Fields
+	copied  bool   // line and source are there
+	outer   Fields // what the prefix found
+	inner   Fields // what the expression found
+	marks   mark   // what they say of the connection
 	full    []string
 	single  [1]logLine
 }
@@ -115,6 +116,12 @@ func (r *rules) compile() error {
 		}
 		if !e.identifies() && (r.prefix == nil || !r.prefix.identifies()) {
 			return fmt.Errorf("failregex %d: %q says nowhere who it was: accepted is an expression with <HOST>, <ADDR>, <F-ID> or <F-MLFID>", i+1, clipped(text))
+		}
+		if r.prefix != nil {
+			e.hide(r.prefix)
+		}
+		if e.Group("mlfid") < 0 && (r.prefix == nil || r.prefix.Group("mlfid") < 0) {
+			clear(e.kinds) // without a connection they are fields as others, and the line is a failure
 		}
 		r.fail = append(r.fail, e)
 		words = append(words, e.Required())

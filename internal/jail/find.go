@@ -21,7 +21,7 @@ func (f *Filter) find(w moment, now time.Time) (Failure, bool) {
 	if len(f.ignore) > 0 && len(f.ignore) < len(f.fail)-2 && f.ignored(f.text) {
 		return Failure{}, false
 	}
-	f.outer = f.outer[:0]
+	f.outer, f.marks = f.outer[:0], 0
 	if f.prefix != nil {
 		if !f.search(f.prefix, f.text) {
 			return Failure{}, false
@@ -93,9 +93,12 @@ func joined(text []byte, lines []logLine) []byte {
 // narrow leaves expressions only what the prefix calls content, which the last
 // match has found.
 func (f *Filter) narrow() {
+	if f.content < 0 {
+		return
+	}
 	f.outer.take("content")
 	begin, end, ok := f.machine.Group(f.content)
-	if f.content < 0 || !ok || begin == end {
+	if !ok || begin == end {
 		return
 	}
 	if f.def.MaxLines > 1 {
@@ -117,8 +120,13 @@ func (f *Filter) groups(e *expr, found Fields) Fields {
 		if name == "" {
 			continue
 		}
-		if text, ok := f.group(i); ok {
+		text, ok := f.group(i)
+		switch {
+		case !ok:
+		case e.kinds[i] == 0:
 			found = append(found, Field{name, text})
+		case text != "":
+			f.marks |= e.kinds[i]
 		}
 	}
 	if !e.plain {
@@ -178,7 +186,10 @@ func (f *Filter) ignored(text []byte) bool {
 // matched makes a failure of the match that an expression has just had. It reports
 // done if no other expression is to be asked.
 func (f *Filter) matched(e *expr, w moment, now time.Time) (failure Failure, done, ok bool) {
+	prefixed := f.marks
 	f.inner = f.groups(e, f.inner[:0])
+	marks := f.marks
+	f.marks = prefixed
 	own, rest := f.lines(e)
 	if len(f.ignore) > 0 && f.ignored(f.judged(own)) {
 		if f.def.MaxLines > 1 {
@@ -201,8 +212,8 @@ func (f *Filter) matched(e *expr, w moment, now time.Time) (failure Failure, don
 	if !connected {
 		return f.failure(&record{fields: found, lines: f.full}, w)
 	}
-	r := f.known.merge(id, found, f.full, now)
-	if r.fields.Get("nofail") != "" {
+	r := f.known.merge(id, found, marks, f.full, now)
+	if r.marks&nofail != 0 {
 		return Failure{}, true, false
 	}
 	return f.failure(r, w)
@@ -211,7 +222,11 @@ func (f *Filter) matched(e *expr, w moment, now time.Time) (failure Failure, don
 // over puts what an expression found over what the prefix did. A group that took no
 // part hides that of the prefix.
 func (f *Filter) over(e *expr) Fields {
-	if len(f.outer) == 0 {
+	switch {
+	case len(f.outer) == 0:
+		return f.inner
+	case !e.hides:
+		f.inner = append(f.inner, f.outer...)
 		return f.inner
 	}
 	f.outer = slices.DeleteFunc(f.outer, func(o Field) bool { return slices.Contains(e.names, o.Name) })
@@ -240,7 +255,7 @@ func (f *Filter) failure(r *record, w moment) (failure Failure, done, ok bool) {
 	}
 	failure = Failure{
 		Time: w.time, Skew: w.skew, Host: hostName, User: r.fields.Get("user"),
-		Line: f.line, Fields: slices.Clone(r.fields),
+		Line: f.line, Fields: r.fields,
 	}
 	texts := make([]string, 0, len(r.lines)+len(r.users)+1)
 	texts = append(texts, r.lines...)

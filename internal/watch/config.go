@@ -152,18 +152,9 @@ func (r *Reader) layers() layers {
 			return name == "filter.d" || strings.HasPrefix(name, "filter.d/") || path.Dir(name) == "." && strings.HasPrefix(name, "paths-")
 		}})
 	}
-	said := r.says()
+	_, err := os.Stat(r.folder)
+	said := !errors.Is(err, fs.ErrNotExist)
 	return append(l, layer{own, func(name string) bool { return !said || !strings.HasPrefix(name, "jail.d/") }})
-}
-
-// says reports whether the folder says anything about jails.
-func (r *Reader) says() bool {
-	for _, pattern := range []string{"jail.conf", "jail.local", "jail.d/*.conf", "jail.d/*.local"} {
-		if found, _ := filepath.Glob(filepath.Join(r.folder, pattern)); len(found) > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // fingerprint changes when a file does.

@@ -804,15 +804,13 @@ func (e *Engine) Ban(ctx context.Context, prefix netip.Prefix, d time.Duration, 
 	return e.now(ctx)
 }
 
-// Unban implements host.Guard. It returns when the kernel lets the prefix in.
+// Unban implements host.Guard. It returns when the kernel lets the prefix in; where
+// nothing was banned there is nothing to do.
 func (e *Engine) Unban(ctx context.Context, prefix netip.Prefix) error {
 	e.mu.Lock()
 	e.tick()
-	n := e.book.lift(prefix, "somebody lifted it")
+	e.book.lift(prefix, "somebody lifted it")
 	e.mu.Unlock()
-	if n == 0 {
-		return core.Errorf(core.NotFound, "%s: no ban covers it, and none lies in it", prefix)
-	}
 	return e.now(ctx)
 }
 
@@ -853,13 +851,16 @@ func (e *Engine) Test(ctx context.Context) error {
 func (e *Engine) Working(ctx context.Context, addrs []netip.Addr) error {
 	e.mu.Lock()
 	e.tick()
-	e.working, e.told, e.changed = nil, e.clock, true
-	lifted := 0
+	was, lifted := e.working, 0
+	e.working = nil
 	for _, a := range addrs {
 		a = plain(a)
 		e.working = append(e.working, a)
 		lifted += e.book.lift(netip.PrefixFrom(a, a.BitLen()), "an administrator works from "+a.String())
 	}
+	// It is told every few seconds, and kept when it is news.
+	e.changed = e.changed || !slices.Equal(was, e.working) || e.clock.Sub(e.told) > workingFor/10
+	e.told = e.clock
 	e.mu.Unlock()
 	if lifted == 0 {
 		return nil

@@ -54,13 +54,6 @@ func (t *tracker) count(since int64) (n int) {
 	return n
 }
 
-func (t *tracker) newest() int64 {
-	if len(t.moments) == 0 {
-		return 0
-	}
-	return t.moments[len(t.moments)-1].at
-}
-
 // tracking are the trackers of one jail, of which there are at most so many: the one
 // that was not used for longest gives way.
 type tracking struct {

@@ -12,8 +12,17 @@ type compiler struct {
 	regs  int32
 	marks int32
 	conds []int // groups that conditions ask for
+	nodes int   // written so far, those that became nothing too
+	seen  []int32
+	walk  int32 // number of the walk that seen is about
+	walks int   // instructions that were looked at to foresee what follows
 	err   error
 }
+
+const (
+	mostNodes = 200_000   // of an expression, its repetitions written out
+	mostWalks = 2_000_000 // then nothing more is foreseen, and matching takes longer
+)
 
 var errTooLarge = errors.New("expression is too large once its repetitions are written out")
 
@@ -45,6 +54,9 @@ func (c *compiler) emit(i inst) int32 {
 func (c *compiler) here() int32 { return int32(len(c.prog)) }
 
 func (c *compiler) node(n *node) {
+	if c.nodes++; c.nodes > mostNodes {
+		c.err = errTooLarge
+	}
 	if c.err != nil {
 		return
 	}
@@ -80,7 +92,7 @@ func (c *compiler) text(s string) {
 	if len(s) == 1 {
 		c.emit(inst{op: opByte, b: s[0]})
 	} else if s != "" {
-		c.emit(inst{op: opText, text: s})
+		c.emit(inst{op: opText, text: &s})
 	}
 }
 
@@ -131,7 +143,7 @@ func (c *compiler) condition(n *node) {
 func (c *compiler) look(n *node) {
 	width := int32(-1)
 	if sub := n.subs[0]; sub.kind == isText && !n.back && sub.text != "" {
-		c.emit(inst{op: opSee, not: n.not, text: sub.text})
+		c.emit(inst{op: opSee, not: n.not, text: &sub.text})
 		return
 	}
 	if n.back {

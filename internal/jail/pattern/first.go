@@ -13,6 +13,7 @@ func (c *compiler) foresee() {
 		case opRun:
 			in.tx = c.first(int32(pc) + 1)
 			in.last = !in.tx.end && in.set.disjoint(in.tx) || in.mode == possessive
+			in.maybe = in.last && in.min == 0 && in.max == 1
 			if in.max < 0 {
 				c.number(in)
 			}
@@ -27,9 +28,13 @@ func (c *compiler) number(in *inst) {
 
 // first returns the bytes that can stand where the program goes on at pc.
 func (c *compiler) first(pc int32) *table {
-	f := foresight{prog: c.prog, seen: make([]bool, len(c.prog))}
+	if c.seen == nil {
+		c.seen = make([]int32, len(c.prog))
+	}
+	c.walk++
+	f := foresight{compiler: c}
 	f.from(pc)
-	if f.table == *everything {
+	if f.table == *everything || c.walks > mostWalks {
 		return everything
 	}
 	return &f.table
@@ -38,21 +43,20 @@ func (c *compiler) first(pc int32) *table {
 // foresight walks all ways from a place of a program up to the first character
 // each consumes.
 type foresight struct {
-	prog  []inst
-	seen  []bool
+	*compiler
 	table table
 }
 
 func (f *foresight) from(pc int32) {
-	if f.seen[pc] {
+	if f.walks++; f.seen[pc] == f.walk || f.walks > mostWalks {
 		return
 	}
-	f.seen[pc] = true
+	f.seen[pc] = f.walk
 	switch in := &f.prog[pc]; in.op {
 	case opByte:
 		f.table.put(in.b)
 	case opText:
-		f.table.put(in.text[0])
+		f.table.put((*in.text)[0])
 	case opSet:
 		f.table.join(in.set.beginnings())
 	case opRun:

@@ -107,8 +107,8 @@ func (m *Machine) run(pc, pos int32) (end int32, ok bool) {
 				continue
 			}
 		case opText:
-			if rest := text[pos:]; len(rest) >= len(in.text) && string(rest[:len(in.text)]) == in.text {
-				pos += int32(len(in.text))
+			if rest := text[pos:]; len(rest) >= len(*in.text) && string(rest[:len(*in.text)]) == *in.text {
+				pos += int32(len(*in.text))
 				pc++
 				continue
 			}
@@ -119,7 +119,17 @@ func (m *Machine) run(pc, pos int32) (end int32, ok bool) {
 				continue
 			}
 		case opRun:
-			if next := m.take(in, pc, pos); next >= 0 {
+			if in.maybe && int(pos) < len(text) && text[pos] < utf8.RuneSelf { // the most common one
+				next := pos
+				if in.set.table[text[pos]] == yes {
+					next++
+				}
+				if in.tx.allows(text, int(next)) {
+					pos = next
+					pc++
+					continue
+				}
+			} else if next := m.take(in, pc, pos); next >= 0 {
 				pos = next
 				pc++
 				continue
@@ -171,7 +181,7 @@ func (m *Machine) run(pc, pos int32) (end int32, ok bool) {
 			}
 		case opSee:
 			rest := text[pos:]
-			if in.not != (len(rest) >= len(in.text) && string(rest[:len(in.text)]) == in.text) {
+			if in.not != (len(rest) >= len(*in.text) && string(rest[:len(*in.text)]) == *in.text) {
 				pc++
 				continue
 			}

@@ -56,10 +56,10 @@ const (
 )
 
 func cat(nodes []*node) *node {
-	if len(nodes) == 1 {
+	if nodes = merged(nodes); len(nodes) == 1 {
 		return nodes[0]
 	}
-	return &node{kind: isCat, subs: merged(nodes)}
+	return &node{kind: isCat, subs: nodes}
 }
 
 // merged joins texts that stand side by side.

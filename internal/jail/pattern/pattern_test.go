@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // find returns the groups of a match as text, "-" for those without part.
@@ -74,6 +75,37 @@ func TestExpressionsMatchAsInPython(t *testing.T) {
 		}
 		if got := find(p, c.text); got != c.want {
 			t.Errorf("%s in %q: %s, want %s", c.expr, c.text, got, c.want)
+		}
+	}
+}
+
+// TestLargeExpressionsAreReadOrRefusedSoon: reading is bounded as matching is.
+func TestLargeExpressionsAreReadOrRefusedSoon(t *testing.T) {
+	nested := func(inner, count string) string {
+		return strings.Repeat("(?:", 150) + inner + strings.Repeat(")"+count, 150)
+	}
+	for name, c := range map[string]struct {
+		expr    string
+		refused bool
+	}{
+		"sets in any case":               {"(?i)" + strings.Repeat(`[\x00-\U0010ffff]`, 1000), false},
+		"characters or not":              {strings.Repeat("a?", 15_000), false},
+		"groups or not":                  {strings.Repeat("(?:ab)?", 6000), false},
+		"many alternatives":              {strings.Repeat("(?:aa|bb|cc|dd)", 4000), true},
+		"many sets":                      {strings.Repeat("[ab]", 16_000), false},
+		"repetition of repetition":       {nested("ab", "{1000}"), true},
+		"perhaps":                        {nested("ab", "{0,1000}"), true},
+		"repetition of nothing":          {nested("", "{1000}"), true},
+		"groups in groups":               {strings.Repeat("(", 300) + strings.Repeat(")", 300), true},
+		"more than an expression can be": {strings.Repeat("a", 70_000), true},
+	} {
+		began := time.Now()
+		_, err := Compile(c.expr, false)
+		if took := time.Since(began); took > time.Minute {
+			t.Errorf("%s: took %v", name, took)
+		}
+		if (err != nil) != c.refused {
+			t.Errorf("%s: %.200v", name, err)
 		}
 	}
 }

@@ -3,22 +3,23 @@ package pattern
 // An inst is one step of a program. Unless it says otherwise the next one
 // follows.
 type inst struct {
-	op   op
-	b    byte   // of a byte
-	at   place  // of a place
-	mode mode   // of a run
-	not  bool   // of look-around: must not match; of a reference: in any case
-	wide bool   // of a place: by Unicode's words
-	last bool   // of a run: nothing of it can be given back
-	x, y int32  // where to go: first choice, second choice
-	min  int32  // of a run
-	max  int32  // of a run; negative: without end
-	mark int32  // number of a state that is remembered; negative: none
-	arg  int32  // a slot, a group, a register, a width
-	text string // of a text
-	set  *set   // of one character, of a run
-	tx   *table // what the first choice can begin with; after a run: what can follow
-	ty   *table // what the second choice can begin with
+	op    op
+	b     byte    // of a byte
+	at    place   // of a place
+	mode  mode    // of a run
+	not   bool    // of look-around: must not match; of a reference: in any case
+	wide  bool    // of a place: by Unicode's words
+	last  bool    // of a run: nothing of it can be given back
+	maybe bool    // of such a run: one character, or none
+	x, y  int32   // where to go: first choice, second choice
+	min   int32   // of a run
+	max   int32   // of a run; negative: without end
+	mark  int32   // number of a state that is remembered; negative: none
+	arg   int32   // a slot, a group, a register, a width
+	text  *string // of a text
+	set   *set    // of one character, of a run
+	tx    *table  // what the first choice can begin with; after a run: what can follow
+	ty    *table  // what the second choice can begin with
 }
 
 type op uint8

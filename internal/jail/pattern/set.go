@@ -2,6 +2,8 @@ package pattern
 
 import (
 	"bytes"
+	"slices"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -15,6 +17,7 @@ type set struct {
 	negated bool
 	but     bool // everything is in it but the character stop
 	stop    byte
+	first   *table // see beginnings
 }
 
 const (
@@ -51,12 +54,29 @@ func setOf(r rune) *set {
 
 func (s *set) add(first, last rune) { s.ranges = append(s.ranges, first, last) }
 
-// fold adds to each character of the ranges those that differ in case only.
+// foldable are the characters that differ from others in case only, in order.
+var foldable = sync.OnceValue(func() []rune {
+	var all []rune
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		if unicode.SimpleFold(r) != r {
+			all = append(all, r)
+		}
+	}
+	return all
+})
+
+// fold adds to the characters of the ranges those that differ in case only.
 func (s *set) fold(ascii bool) {
-	for i, n := 0, len(s.ranges); i < n; i += 2 {
-		for r := s.ranges[i]; r <= s.ranges[i+1]; r++ {
+	given := set{ranges: s.ranges}
+	for i := 0; i < len(given.ranges); i += 2 {
+		all := foldable()
+		from, _ := slices.BinarySearch(all, given.ranges[i])
+		for _, r := range all[from:] {
+			if r > given.ranges[i+1] {
+				break
+			}
 			for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
-				if !ascii || f < utf8.RuneSelf {
+				if (!ascii || f < utf8.RuneSelf) && !given.member(f) {
 					s.add(f, f)
 				}
 			}
@@ -198,7 +218,11 @@ func (s *set) disjoint(t *table) bool {
 
 // beginnings returns the bytes with which a character of the set begins.
 func (s *set) beginnings() *table {
+	if s.first != nil {
+		return s.first
+	}
 	t := &table{}
+	s.first = t
 	for b := range 256 {
 		if s.table[b] != no && (b < utf8.RuneSelf || b >= 0xc2) {
 			t.put(byte(b))

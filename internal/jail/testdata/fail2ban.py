@@ -1,8 +1,9 @@
 """Asks fail2ban itself what its filters make of lines.
 
 Reads one job a line from standard input and writes one answer a line to standard
-output, both JSON. A job without "spec" asks for the samples of a filter that come with
-fail2ban's tests: which variants of the filter there are, and which lines each is given.
+output, both JSON. A job has lines for a filter, or asks for the samples of a filter that
+come with fail2ban's tests (which variants of it there are, and which lines each is given),
+for what jail.conf says, for lengths of time, or for dates.
 """
 import copy
 import datetime
@@ -17,6 +18,7 @@ os.environ["TZ"] = "Europe/Zurich"
 time.tzset()
 
 from fail2ban.client.filterreader import FilterReader  # noqa: E402
+from fail2ban.client.jailsreader import JailsReader  # noqa: E402
 from fail2ban.server import datedetector  # noqa: E402
 from fail2ban.server.filter import Filter  # noqa: E402
 from fail2ban.server.mytime import MyTime  # noqa: E402
@@ -141,7 +143,71 @@ def samples(job):
     return {"variants": list(variants.values())}
 
 
+def jails(job):
+    """Lists what fail2ban reads of jail.conf, for each jail that is on."""
+    reader = JailsReader(basedir=job["jails"])
+    reader.read()
+    reader.getOptions()
+    found = {}
+    for jail in reader.jails:
+        options = jail.options
+        if options.get("config-error"):
+            found[jail.getName()] = {"error": options["config-error"]}
+            continue
+        parts = {"addfailregex": [], "addignoreregex": [], "addjournalmatch": [], "addignoreip": []}
+        for step in jail.convert(allow_no_files=True):
+            if step[0] == "multi-set" and step[2] in parts:
+                parts[step[2]] += step[3]
+            elif step[0] == "set" and step[2] == "addjournalmatch":
+                parts[step[2]].append(" ".join(step[3:]))
+            elif step[0] == "set" and isinstance(parts.get(step[2]), list):
+                parts[step[2]] += step[3:]
+            elif step[0] == "set" and len(step) > 3 and step[2] != "addaction":
+                parts[step[2]] = str(step[3])
+        for span in ("findtime", "bantime"):
+            parts[span] = str(MyTime.str2seconds(parts[span]))
+        parts["backend"] = options["backend"]
+        parts["logpath"] = options.get("logpath", "")
+        parts["actions"] = [a.strip() for a in helpers.splitWithOptions(options["action"]) if a.strip()]
+        found[jail.getName()] = parts
+    return {"jails": found}
+
+
+def spans(job):
+    """Says how many seconds each length of time is."""
+    found = []
+    for text in job["spans"]:
+        try:
+            found.append(float(MyTime.str2seconds(text)))
+        except Exception:
+            found.append(None)
+    return {"spans": found}
+
+
+def dates(job):
+    """Says what a detector makes of lines: what it cuts out, and when that is."""
+    forget()
+    made = datedetector.DateDetector()
+    if job.get("zone"):
+        made.default_tz = job["zone"]
+    for pattern in job.get("patterns") or []:
+        made.appendTemplate(pattern)
+    found = []
+    for line in job["dates"]:
+        match, at = None, None
+        try:
+            match, template = made.matchTime(line)
+            if match is not None and match.group(1):
+                at = made.getTime(match.group(1), (match, template))
+        except Exception:  # fail2ban passes such a line over
+            pass
+        found.append(match and {"text": match.group(1), "time": at[0] if at else None})
+    return {"dates": found}
+
+
 MyTime.setTime(NOW)
+ASKED = {"samples": samples, "jails": jails, "spans": spans, "dates": dates}
 for text in sys.stdin:
     job = json.loads(text)
-    print(json.dumps(samples(job) if "samples" in job else run(job)), flush=True)
+    answers = [ASKED[what](job) for what in ASKED if what in job]
+    print(json.dumps(answers[0] if answers else run(job)), flush=True)
