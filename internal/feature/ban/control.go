@@ -286,8 +286,7 @@ func (d Desired) watch(have Observed) string {
 	return t.String()
 }
 
-// text says what a jail reads. Fail2Ban's backend auto would take inotify where that
-// is there; polling is there always, and tells of a log just as well.
+// text says what a jail reads.
 func (s Source) text(watch bool) string {
 	switch {
 	case s.Match != "":
