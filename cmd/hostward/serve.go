@@ -23,15 +23,17 @@ import (
 	"hostward/internal/act"
 	"hostward/internal/core"
 	"hostward/internal/face/cli"
+	"hostward/internal/host"
 	"hostward/internal/house"
+	"hostward/internal/watch"
 )
 
 // options are the flags of serve; empty ones take the defaults of SPEC 0.
 type options struct {
-	data, config, database, origin string
-	listen, dns, nameserver        string
-	dot                            overTLS
-	private                        bool
+	data, config, database, origin        string
+	listen, dns, nameserver, agent, watch string
+	dot                                   overTLS
+	private                               bool
 }
 
 func (o *options) fill(getenv func(string) string) {
@@ -98,6 +100,8 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&o.dns, "dns", "", "address of the nameserver (:53; not root: 127.0.0.1:5300), or off")
 	o.dot.flags(f)
 	f.StringVar(&o.nameserver, "nameserver", "", "socket of a nameserver that runs as its own process (hostward nameserver); --dns and --dot are not used then")
+	f.StringVar(&o.agent, "agent", "", "socket of the process with root's hands (hostward agent); without it the server is looked at only")
+	f.StringVar(&o.watch, "watch", "", "socket of hostward watch, our own ban engine")
 	f.StringVar(&o.origin, "origin", "", "name of the log for the world, such as panel.example.org/log; fixed at the first start")
 	f.BoolVar(&o.private, "allow-private", false, "let other servers (witnesses, nameservers) have private and local addresses")
 	return c
@@ -121,6 +125,7 @@ func serve(ctx context.Context, o options) error {
 			return fmt.Errorf("--dns: %w", err)
 		}
 	}
+	c.Agent, c.Guard = o.agent, o.guard
 	logs, err := openLogs(o.data)
 	if err != nil {
 		return err
@@ -133,6 +138,9 @@ func serve(ctx context.Context, o options) error {
 	}
 	defer s.close()
 	c.Waiting = s.standBy
+	if at, ok := s.panel.Addr().(*net.TCPAddr); ok {
+		c.Panel = at.AddrPort().Port()
+	}
 	if c.Nameserver == "" {
 		if c.DoT, c.Certificate, err = o.dot.open(o.data, c.Log); err != nil {
 			return err
@@ -146,6 +154,18 @@ func serve(ctx context.Context, o options) error {
 		return err
 	}
 	return errors.Join(s.run(ctx, h), h.Close())
+}
+
+// guard returns a ban engine: our own is a process of its own, Fail2Ban's socket is
+// root's and behind the agent.
+func (o *options) guard(engine string) host.Guard {
+	switch {
+	case engine == "watch" && o.watch != "":
+		return watch.Dial(o.watch)
+	case engine == "fail2ban" && o.agent != "":
+		return watch.Dial(o.agent)
+	}
+	return nil
 }
 
 // address reads host:port; an empty host is every address.
@@ -172,7 +192,8 @@ func addresses(flag string, list []string) (out []netip.AddrPort, err error) {
 // for each failed log-in.
 func openLogs(data string) (*os.File, error) {
 	dir := filepath.Join(data, "log")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	// The service's group may read: the ban engine does.
+	if err := errors.Join(os.MkdirAll(dir, 0o750), os.Chmod(dir, 0o750)); err != nil {
 		return nil, err
 	}
 	return os.OpenFile(filepath.Join(dir, "panel.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
@@ -203,6 +224,9 @@ func (s *server) listenFirst() error {
 	s.panel = tls.NewListener(plain, &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair.get() }, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}})
 	s.front = newSwitchable(http.HandlerFunc(starting))
 	s.https = &http.Server{Handler: s.front, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
+			return core.WithConnected(ctx, core.SystemClock())
+		},
 		ErrorLog: slog.NewLogLogger(newLimited(s.log.Handler(), 20), slog.LevelWarn)}
 	go func() { _ = s.https.Serve(s.panel) }()
 	return nil

@@ -83,6 +83,8 @@ type Actor struct {
 	Grants  []Grant   // of a token; nil: whatever the role may
 	By      *Actor    // who acts as this actor; nil: himself
 
+	Connected time.Time // when the connection began that he calls over; zero: not known
+
 	Unattended bool // a step of a job that he began: his session may have ended since
 }
 

@@ -9,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"hostward/internal/control"
@@ -47,7 +49,9 @@ type holder struct {
 	*Agent
 	machine control.Machine
 
-	mu     sync.Mutex
+	shown atomic.Pointer[host.Status] // a copy, for those who do not wait
+
+	mu     sync.Mutex // held while something is done
 	kept   kept
 	status host.Status
 	retry  int           // looks that found it broken, one after another
@@ -86,6 +90,7 @@ func Open(c Config) (*Agent, error) {
 			return nil, errors.Join(err, a.Close())
 		}
 		h.status = host.Status{Control: m.Name, State: host.Idle, Since: c.Clock()}
+		h.show()
 		a.controls[m.Name] = h
 	}
 	return a, nil
@@ -127,10 +132,10 @@ func (a *Agent) newBoot() bool {
 }
 
 func (h *holder) run(ctx context.Context, fresh bool) {
-	h.mu.Lock()
-	h.resume(ctx)
-	h.look(ctx, fresh)
-	h.mu.Unlock()
+	h.alone(func() {
+		h.resume(ctx)
+		h.look(ctx, fresh)
+	})
 	for {
 		t := time.NewTimer(h.pause())
 		select {
@@ -142,10 +147,22 @@ func (h *holder) run(ctx context.Context, fresh bool) {
 			t.Stop()
 			continue // the time to wait is another now
 		}
-		h.mu.Lock()
-		h.tick(ctx)
-		h.mu.Unlock()
+		h.alone(func() { h.tick(ctx) })
 	}
+}
+
+// alone does something with a control while nobody else does.
+func (h *holder) alone(f func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	defer h.show()
+	f()
+}
+
+// show lets everybody see the status as it is now.
+func (h *holder) show() {
+	s := h.status
+	h.shown.Store(&s)
 }
 
 // pause is until when nothing is to be done: the next look, or the end of the time
@@ -212,20 +229,19 @@ func (a *Agent) Accept(ctx context.Context, d Delivery) (host.Status, error) {
 			return host.Status{}, err
 		}
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	defer h.poke()
 	// Who asked may be gone before the end: the firewall that this brings about cuts
 	// him off. The work goes on.
-	if err := h.accept(context.WithoutCancel(ctx), o, d.Order, leaf); err != nil {
-		return h.status, a.refuse(host.Entry{Control: o.Control, Order: o.Number, Digest: host.Digest(d.Order), Leaf: leaf}, err)
+	h.alone(func() { err = h.accept(context.WithoutCancel(ctx), o, d.Order, leaf) })
+	if err != nil {
+		err = a.refuse(host.Entry{Control: o.Control, Order: o.Number, Digest: host.Digest(d.Order), Leaf: leaf}, err)
 	}
-	return h.status, nil
+	return *h.shown.Load(), err
 }
 
 // refuse writes down why an order is not carried out.
 func (a *Agent) refuse(e host.Entry, why error) error {
-	e.Time, e.What, e.Reason = a.Clock(), host.Refused, why.Error()
+	e.Time, e.What, e.Reason = a.Clock(), host.Refused, short(why.Error())
 	if _, err := a.journal.add(e); err != nil {
 		return errors.Join(why, err)
 	}
@@ -390,21 +406,28 @@ func (a *Agent) waiting(name string, number uint64, f func(*holder, host.Order) 
 	if !ok {
 		return host.Status{}, core.Errorf(core.NotFound, "this agent has no control %q", name)
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	defer h.poke()
+	var err error
+	h.alone(func() {
+		var o host.Order
+		if o, err = h.awaited(number); err == nil {
+			err = f(h, o)
+		}
+	})
+	return *h.shown.Load(), err
+}
+
+// awaited returns the order that waits, if it has this number.
+func (h *holder) awaited(number uint64) (host.Order, error) {
 	p := h.kept.Pending
 	if p == nil || p.Phase != waiting {
-		return h.status, core.Errorf(core.Conflict, "no order of the %s waits for a confirmation", name)
+		return host.Order{}, core.Errorf(core.Conflict, "no order of the %s waits for a confirmation", h.machine.Name)
 	}
 	o, err := host.ParseOrder(p.Order)
 	if err == nil && o.Number != number {
-		err = core.Errorf(core.Conflict, "order %d of the %s waits for a confirmation, not %d", o.Number, name, number)
+		err = core.Errorf(core.Conflict, "order %d of the %s waits for a confirmation, not %d", o.Number, o.Control, number)
 	}
-	if err == nil {
-		err = f(h, o)
-	}
-	return h.status, err
+	return o, err
 }
 
 // resume carries on with what was cut off: what needs no confirmation is finished,
@@ -512,7 +535,7 @@ func (h *holder) save(next kept) error {
 
 // note writes an entry about this control into the journal.
 func (h *holder) note(e host.Entry) {
-	e.Time, e.Control = h.Clock(), h.machine.Name
+	e.Time, e.Control, e.Reason, e.Lines = h.Clock(), h.machine.Name, short(e.Reason), few(e.Lines)
 	if p := h.kept.Pending; p != nil && e.Leaf == "" {
 		e.Leaf, e.Digest = p.Leaf, host.Digest(p.Order)
 	}
@@ -522,14 +545,39 @@ func (h *holder) note(e host.Entry) {
 	h.Log.Info(e.What, "control", h.machine.Name, "order", e.Order, "reason", e.Reason)
 }
 
-// Statuses returns how every control stands, ordered by name.
+// An entry of the journal says at most so much: the rest is on the machine.
+const (
+	mostLines  = 100
+	mostOfLine = 500
+	mostReason = 2000
+)
+
+func short(s string) string {
+	if len(s) > mostReason {
+		s = strings.ToValidUTF8(s[:mostReason], "") + " …"
+	}
+	return s
+}
+
+func few(lines []string) []string {
+	var list []string
+	for _, l := range lines[:min(len(lines), mostLines)] {
+		if len(l) > mostOfLine {
+			l = strings.ToValidUTF8(l[:mostOfLine], "") + " …"
+		}
+		list = append(list, l)
+	}
+	if more := len(lines) - mostLines; more > 0 {
+		list = append(list, fmt.Sprintf("and %d more", more))
+	}
+	return list
+}
+
+// Statuses returns how every control stands, as it was seen last.
 func (a *Agent) Statuses(context.Context) ([]host.Status, error) {
 	var list []host.Status
 	for _, m := range a.Machines {
-		h := a.controls[m.Name]
-		h.mu.Lock()
-		list = append(list, h.status)
-		h.mu.Unlock()
+		list = append(list, *a.controls[m.Name].shown.Load())
 	}
 	return list, nil
 }

@@ -60,7 +60,8 @@ func (h *holder) holds() (o host.Order, err error) {
 // see takes over what was found.
 func (h *holder) see(o host.Order, f control.Finding) {
 	s := &h.status
-	s.Order, s.Digest, s.Mend, s.Waiting, s.Until, s.Undone = o.Number, "", o.Mend, 0, time.Time{}, h.kept.Undone
+	s.Order, s.Digest, s.Mend, s.Waiting, s.Until = o.Number, "", o.Mend, 0, time.Time{}
+	s.Highest, s.Undone = h.kept.Highest, h.kept.Undone
 	if len(h.kept.Holds) > 0 {
 		s.Digest = host.Digest(h.kept.Holds)
 	}
@@ -153,10 +154,8 @@ func (a *Agent) Look(ctx context.Context, name string) (host.Status, error) {
 	if !ok {
 		return host.Status{}, core.Errorf(core.NotFound, "this agent has no control %q", name)
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.look(ctx, false)
-	return h.status, nil
+	h.alone(func() { h.look(ctx, false) })
+	return *h.shown.Load(), nil
 }
 
 // Plan says what it would do to bring desired about, and does nothing.

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"hostward/internal/core"
 	"hostward/internal/file"
 	"hostward/internal/host"
@@ -38,7 +36,7 @@ func (p pins) read() ([]string, error) {
 // Pin makes key the one that proofs are checked with, in the agent's folder dir. It
 // is root's own act: after the log began a new epoch, whose key is another.
 func Pin(dir, key string) error {
-	if _, err := note.NewVerifier(key); err != nil {
+	if err := ledger.CheckKey(key); err != nil {
 		return fmt.Errorf("pinning the log's key: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {

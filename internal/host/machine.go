@@ -111,6 +111,10 @@ type Eyes interface {
 	ReadFile(path string) ([]byte, bool, error)
 	// Glob returns the paths that match a pattern of package filepath, sorted.
 	Glob(pattern string) ([]string, error)
+	// Find returns the plain files of these names in a folder and below it, sorted,
+	// and whether all of it was looked at: at most so many folders are. No link below
+	// the folder is followed, and no other file system entered.
+	Find(folder string, names []string, most int) (paths []string, whole bool, err error)
 	// Output runs a command that only looks, and returns what it prints. An
 	// *Exit tells that it ran and failed.
 	Output(ctx context.Context, args ...string) ([]byte, error)

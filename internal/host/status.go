@@ -21,6 +21,7 @@ type Status struct {
 	Since    time.Time       `json:"since"`              // in this state
 	Order    uint64          `json:"order"`              // number of the order that holds; 0: none
 	Digest   string          `json:"digest,omitempty"`   // of that order
+	Highest  uint64          `json:"highest"`            // number of the newest order that was taken
 	Mend     bool            `json:"mend"`               // drift is mended without asking
 	Waiting  uint64          `json:"waiting,omitempty"`  // number of the order that waits for its confirmation
 	Until    time.Time       `json:"until,omitzero"`     // then it is undone

@@ -34,7 +34,7 @@ type bans struct {
 }
 
 func newBans(h *House) *bans {
-	return &bans{bus: h.Bus, feature: h.features.bans, guard: h.guard, working: h.features.administrators, log: h.Log, clock: h.Clock,
+	return &bans{bus: h.Bus, feature: h.features.bans, guard: h.guard, working: h.features.atWork, log: h.Log, clock: h.Clock,
 		every: 5 * time.Second, gather: time.Minute, turn: make(chan struct{}, 1)}
 }
 
@@ -232,8 +232,8 @@ func (f *features) sessions(ctx context.Context, v *act.View) ([]netip.Addr, err
 	return f.working(ctx, v, func(act.Role) bool { return true })
 }
 
-// administrators are those that administrators work from.
-func (f *features) administrators(ctx context.Context, v *act.View) ([]netip.Addr, error) {
+// atWork are those that administrators work from.
+func (f *features) atWork(ctx context.Context, v *act.View) ([]netip.Addr, error) {
 	return f.working(ctx, v, func(r act.Role) bool { return r&act.Admins != 0 })
 }
 

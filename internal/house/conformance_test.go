@@ -120,6 +120,15 @@ var settings = map[string]func(w *world, s *setting){
 		w.must(console, "limits.set", s.in)
 		s.in["failures"] = 12
 	},
+	"handler.set": func(w *world, s *setting) {
+		w.must(console, "handler.set", map[string]any{"handlers": "allowed", "rewriting": "allowed"})
+		s.in = map[string]any{"handlers": "forbidden", "rewriting": "forbidden"}
+	},
+	"handler.exception.add": func(w *world, s *setting) { s.in["folder"] = "/var/www/" + w.unique("zone") },
+	"handler.exception.remove": func(w *world, s *setting) {
+		s.in["folder"] = "/var/www/" + w.unique("zone")
+		w.must(console, "handler.exception.add", s.in)
+	},
 	"secret.note": func(w *world, s *setting) { s.in["purpose"], s.in["values"] = "test", w.made },
 	"zone.create": func(w *world, s *setting) { s.in["name"] = w.unique("zone") + ".example" },
 	"zone.import": func(w *world, s *setting) {
@@ -162,6 +171,14 @@ var settings = map[string]func(w *world, s *setting){
 	"peer.remove": func(w *world, s *setting) {
 		s.in["peer"] = fields(w.must(console, "peer.add", map[string]any{"name": w.unique("key") + ".example", "addresses": []string{"192.0.2.53"}}).Output)["id"]
 	},
+	"clock.source.add": func(w *world, s *setting) { s.in["name"] = w.source() },
+	"clock.source.remove": func(w *world, s *setting) {
+		s.in["name"] = w.source()
+		w.must(console, "clock.source.add", s.in)
+	},
+	"clock.setting.change": func(w *world, s *setting) {
+		w.must(console, "clock.setting.change", map[string]any{"min_sources": 2, "bound": 100})
+	},
 	"zone.update": func(w *world, s *setting) {
 		id := w.zone()
 		name := fields(w.must(console, "zone.show", map[string]any{"zone": id}).Output)["name"].(string) + "."
@@ -182,16 +199,51 @@ var settings = map[string]func(w *world, s *setting){
 		s.in["zone"] = w.zone()
 		w.must(console, "zone.delete", map[string]any{"zone": s.in["zone"]})
 	},
-	"zone.sign":     func(w *world, s *setting) { s.in = map[string]any{"zone": w.zone()} },
-	"zone.unsign":   func(w *world, s *setting) { s.in["zone"] = w.signed() },
-	"zone.resign":   func(w *world, s *setting) { s.in["zone"] = w.signed() },
-	"zone.key.roll": func(w *world, s *setting) { s.in["zone"] = w.signed() },
-	"zone.key.turn": func(w *world, s *setting) { s.in["zone"] = w.signed() },
-	"log.complete":  func(w *world, s *setting) { s.in["object"] = "zone:" + w.zone() },
+	"zone.sign":            func(w *world, s *setting) { s.in = map[string]any{"zone": w.zone()} },
+	"zone.unsign":          func(w *world, s *setting) { s.in["zone"] = w.signed() },
+	"zone.resign":          func(w *world, s *setting) { s.in["zone"] = w.signed() },
+	"zone.key.roll":        func(w *world, s *setting) { s.in["zone"] = w.signed() },
+	"zone.key.turn":        func(w *world, s *setting) { s.in["zone"] = w.signed() },
+	"log.complete":         func(w *world, s *setting) { s.in["object"] = "zone:" + w.zone() },
+	"firewall.service.set": func(w *world, s *setting) { s.in["to"] = w.address() },
+	"firewall.rule.remove": func(w *world, s *setting) { w.noRules(); s.in["rule"] = w.rule() },
+	"firewall.rule.move": func(w *world, s *setting) {
+		w.noRules()
+		s.in["rule"] = w.rule()
+		w.rule()
+	},
+	"firewall.rule.add":   func(w *world, _ *setting) { w.noRules() },
+	"firewall.set.put":    func(w *world, s *setting) { s.in["networks"] = w.address() },
+	"firewall.set.load":   func(w *world, s *setting) { s.in["file"] = w.address() + "\n" },
+	"firewall.set.show":   func(w *world, s *setting) { s.in["set"] = w.networks() },
+	"firewall.set.delete": func(w *world, s *setting) { s.in["set"] = w.networks() },
+	"firewall.setting.change": func(w *world, s *setting) {
+		w.must(console, "firewall.setting.change", map[string]any{"containers": "closed"})
+		s.in = map[string]any{"containers": "none"}
+	},
 	"policy.set": func(w *world, s *setting) {
 		w.must(console, "policy.set", map[string]any{"name": s.in["name"], "value": w.network()})
 		s.in["value"] = w.network()
 	},
+}
+
+// rule is one of the firewall's.
+func (w *world) rule() string {
+	return fields(w.must(console, "firewall.rule.add", map[string]any{"direction": "input", "action": "accept", "protocol": "tcp", "ports": "9100"}).Output)["id"].(string)
+}
+
+// noRules removes all of them, so that places are the same each time.
+func (w *world) noRules() {
+	for _, r := range fields(w.must(console, "firewall.show", nil).Output)["rules"].([]any) {
+		w.must(console, "firewall.rule.remove", map[string]any{"rule": r.(map[string]any)["id"]})
+	}
+}
+
+// networks is a set of the firewall's.
+func (w *world) networks() string {
+	name := w.unique("zone")
+	w.must(console, "firewall.set.put", map[string]any{"set": name, "networks": w.address()})
+	return name
 }
 
 // agency is a reseller and a customer of his.
@@ -278,6 +330,7 @@ var untried = map[string]string{
 // apart are operations that find nothing to do here, or would end what the other
 // cases stand on, with where they are tried.
 var apart = map[string]string{
+	"firewall.propose":   "wants an agent that has looked at the machine: the tests of the feature have one",
 	"session.purge":      "ends everybody's sessions: doors_test.go has its own house",
 	"credential.enclose": "wants a password in plain text, which only an older database has: enclose_test.go makes one",
 	"totp.enclose":       "wants a seed in plain text, which only an older database has: enclose_test.go makes one",
@@ -344,6 +397,16 @@ func (w *world) tsig() string {
 	r := w.must(w.actor("customer"), "tsig.create", map[string]any{"name": name})
 	w.given = append(w.given, revealed(r.Output, "Secret"))
 	return fields(r.Output)["id"].(string)
+}
+
+// source is the name of a source of time that there is not; those of other cases go.
+func (w *world) source() string {
+	for _, s := range fields(fields(w.must(console, "clock.show", nil).Output)["desired"])["sources"].([]any) {
+		if name := fields(s)["name"].(string); strings.HasSuffix(name, ".example") {
+			w.must(console, "clock.source.remove", map[string]any{"name": name})
+		}
+	}
+	return w.unique("key") + ".example"
 }
 
 // signed is a zone that is signed.

@@ -14,6 +14,9 @@ func Migrations() []store.Migration { return newFeatures(&House{}).migrations() 
 // does.
 func LookAfterKeys(ctx context.Context, h *House) error { return h.signing.look(ctx) }
 
+// SeeClock has the house take a look at the clock.
+func SeeClock(ctx context.Context, h *House, s host.Status) { h.clock.saw(ctx, s) }
+
 // JoinGuard joins a panel that runs to a ban engine.
 func JoinGuard(h *House, g func(engine string) host.Guard) { h.Guard = g }
 

@@ -35,7 +35,7 @@ func (h *House) Web(version string) (http.Handler, error) {
 	mux.Handle(rest.Base+"/", api)
 	mux.Handle("/", panel)
 	h.health(mux, version)
-	return h.behind(mux), nil
+	return h.agents.renew(h.behind(mux)), nil
 }
 
 // ways are the fields of session.prove that somebody can use: his second factors,
@@ -73,7 +73,7 @@ func (h *House) rest(version, door string, who func(*http.Request) (act.Actor, e
 // bearer says who sends a request by its token (RFC 6750 2.1). A cookie never
 // counts here, so that a page elsewhere cannot call the API for a visitor.
 func (h *House) bearer(r *http.Request) (act.Actor, error) {
-	who := act.Actor{Kind: "stranger", Role: act.Stranger, Door: "rest", Address: remote(r), Agent: r.UserAgent()}
+	who := act.Actor{Kind: "stranger", Role: act.Stranger, Door: "rest", Address: remote(r), Agent: r.UserAgent(), Connected: core.Connected(r.Context())}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if scheme == "" {
 		return who, nil
@@ -85,7 +85,7 @@ func (h *House) bearer(r *http.Request) (act.Actor, error) {
 	if err != nil && a.ID == "" {
 		return who, err
 	}
-	a.Door, a.Address, a.Agent = who.Door, who.Address, who.Agent
+	a.Door, a.Address, a.Agent, a.Connected = who.Door, who.Address, who.Agent, who.Connected
 	return a, err // with an error the record still says whose token it was
 }
 

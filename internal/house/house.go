@@ -1,6 +1,7 @@
 package house
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -37,17 +38,21 @@ type Config struct {
 	Database string         // "postgres://…"; default: SQLite in the data folder
 	Origin   string         // name of the log for the world; default: made at the first start
 	DNS      netip.AddrPort // where the nameserver answers; zero: nowhere
+	Panel    uint16         // port of the panel, which the firewall keeps reachable; default: 8443
 	// DoT is where it answers over TLS (RFC 7858), with what Certificate returns.
 	DoT         []netip.AddrPort
 	Certificate func() (*tls.Certificate, error)
 	// Nameserver is the socket of a nameserver that runs as its own process (SPEC
 	// D3). Default: it is a part of this one, and DNS says where.
 	Nameserver string
-	Witnesses  []WitnessConfig // who cosigns checkpoints
-	Private    bool            // other servers may have private addresses (SPEC A10)
-	Roots      []netip.Addr    // of the DNS tree, for looks from outside; default: the IANA\'s
-	Clock      core.Clock
-	Log        *slog.Logger
+	// Agent is the socket of the process with root's hands. Default: there is none,
+	// and controls are looked at only.
+	Agent     string
+	Witnesses []WitnessConfig // who cosigns checkpoints
+	Private   bool            // other servers may have private addresses (SPEC A10)
+	Roots     []netip.Addr    // of the DNS tree, for looks from outside; default: the IANA\'s
+	Clock     core.Clock
+	Log       *slog.Logger
 	// PanelLog gets one line for each failed log-in, in a form that ban filters
 	// read. Default: nobody.
 	PanelLog io.Writer
@@ -69,6 +74,8 @@ type Config struct {
 
 // WitnessConfig names one outside witness (C2SP tlog-witness).
 type WitnessConfig struct{ URL, Key string }
+
+func (h *House) panelPort() uint16 { return cmp.Or(h.Panel, 8443) }
 
 // House is a running Hostward without its faces.
 type House struct {
@@ -92,8 +99,10 @@ type House struct {
 	mail        chan struct{} // letters wait
 	signing     *signing
 	secondaries *secondaries
+	agents      *agents
 	bans        *bans
 	world       *world
+	clock       *clockWatch
 	neighbours  atomic.Pointer[nameserver.Settings] // as the nameserver was told last
 	follower    *witness.Follower
 	writer      *store.Writer
@@ -297,6 +306,8 @@ func (h *House) wake(ctx context.Context, name string, objects []core.Ref) strin
 		return act.InForce
 	case "peers":
 		return h.wakePeers(ctx)
+	case "agent":
+		return h.agents.wake(ctx, objects)
 	case "bans":
 		return h.bans.wake(ctx)
 	case "signing":
@@ -346,6 +357,7 @@ func (h *House) start(ctx, background context.Context) error {
 	h.always(background, "neighbours", h.followPeers)
 	h.always(background, "what the nameserver asks", h.answerAsked)
 	h.always(background, "following primaries", h.secondaries.run)
+	h.always(background, "serving the agent", h.agents.run)
 	if h.SigningEvery > 0 {
 		h.always(background, "signing", h.signing.run)
 	}

@@ -638,3 +638,9 @@ func (b *bucketState) update() {
 	}
 	b.root, b.dirty = merkleRoot(hashes), false
 }
+
+// CheckKey says what is wrong with the text of a log's verifier key.
+func CheckKey(vkey string) error {
+	_, err := note.NewVerifier(vkey)
+	return err
+}

@@ -72,6 +72,9 @@ func (f *Face) fillOp(v *visit, p *opPage) error {
 	}
 	p.Filled = p.form(p.Op, set, fixed, steer, nil)
 	p.Filled.Cancel = steer.Get("_next")
+	if p.try != nil {
+		p.Table = p.try.output
+	}
 	if p.Op.Method == "query" && complete(p.Op, set) {
 		return f.answer(v, p, set)
 	}
@@ -120,7 +123,7 @@ func complete(op *act.Op, set url.Values) bool {
 	return !slices.ContainsFunc(op.Input, func(p act.Param) bool { return p.Required && set.Get(p.Name) == "" })
 }
 
-// do runs one change that a form asked for.
+// do runs one change that a form asked for, or a query that takes a file.
 func (f *Face) do(v *visit) {
 	name := v.r.PathValue("op")
 	op, ok := f.Registry.Op(name)
@@ -191,6 +194,9 @@ func (f *Face) call(v *visit, op *act.Op, try *attempt) {
 		f.toLogin(v)
 	case err != nil:
 		try.err = core.AsError(err)
+		f.again(v, try)
+	case op.Method == "query":
+		try.output = tableOf(r.Output)
 		f.again(v, try)
 	default:
 		f.done(v, op, r, try)

@@ -131,6 +131,7 @@ type attempt struct {
 	plan    *Plan
 	confirm bool
 	more    string // objects field that wants another row
+	output  *Table // of a query that was sent with a file
 }
 
 // Plan is what an operation changed, or would.

@@ -93,7 +93,7 @@ func (f *Face) who(r *http.Request, token core.Secret, use bool) (a act.Actor, l
 			lost = true
 		}
 	}
-	a.Door, a.Address, a.Agent, a.Host = "web", address(r), agent(r), host(r)
+	a.Door, a.Address, a.Agent, a.Host, a.Connected = "web", address(r), agent(r), host(r), core.Connected(r.Context())
 	for by := a.By; by != nil; by = by.By { // a copy of ours: Session made it for this request
 		by.Door, by.Address = a.Door, a.Address
 	}

@@ -32,6 +32,9 @@ func (Machine) ReadFile(string) ([]byte, bool, error) { return nil, false, errLi
 // Glob implements host.Eyes.
 func (Machine) Glob(pattern string) ([]string, error) { return filepath.Glob(pattern) }
 
+// Find implements host.Eyes.
+func (Machine) Find(string, []string, int) ([]string, bool, error) { return nil, false, errLinux() }
+
 // Output implements host.Eyes.
 func (Machine) Output(context.Context, ...string) ([]byte, error) { return nil, errLinux() }
 
