@@ -114,7 +114,7 @@ func (d Desired) Validate() error {
 	}
 	say(len(d.Trusted) > mostTrusted, "at most %d networks can be trusted", mostTrusted)
 	for _, p := range d.Trusted {
-		say(!p.IsValid() || p != p.Masked() || wide(p) != "", "trusted network %s: must be a network of at least /%d (IPv4) or /%d (IPv6)", p, widest4, widest6)
+		say(!p.IsValid() || p != p.Masked() || wide(p) != "", "trusted network %s: must be a network of at least /%d (IPv4) or /%d (IPv6)", p, host.Widest4, host.Widest6)
 	}
 	return errors.Join(faults...)
 }
