@@ -93,6 +93,7 @@ type Page struct {
 	Path     string // "/zones/{zone}"
 	Title    string // "Zone {zone}"
 	Section  string // rail entry it appears under; "" for none
+	Words    string // what else people search it by, besides title and section
 	Icon     string // name of an icon of the web face
 	Order    int    // place in the rail
 	Roles    Role

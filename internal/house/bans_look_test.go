@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"hostward/internal/act"
+	"hostward/internal/core"
 	"hostward/internal/face/web/webtest"
 	"hostward/internal/host"
 	"hostward/internal/house"
@@ -20,6 +22,8 @@ type engine struct {
 	mu     sync.Mutex
 	bans   []host.Ban
 	events []host.BanEvent
+
+	working []netip.Addr
 }
 
 func (e *engine) happened(what string, at time.Time, b host.Ban) {
@@ -77,6 +81,13 @@ func (e *engine) Events(_ context.Context, after uint64, n int) ([]host.BanEvent
 }
 
 func (e *engine) Test(context.Context) error { return nil }
+
+func (e *engine) Working(_ context.Context, list []netip.Addr) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.working = list
+	return nil
+}
 
 // attacked is an engine behind which a day of attacks lies.
 func attacked(now time.Time) *engine {
@@ -138,13 +149,39 @@ func TestBansInChromium(t *testing.T) {
 	at(b, "/bans")
 	says(b, "35\u00a0failures in 10m")
 	b.Open("/bans/trust")
-	b.Fill("networks", "192.0.2.0/24")
+	b.Fill("networks", "192.0.2.128/25")
 	b.Click(".foot button")
-	at(b, "/bans/trust")
-	says(b, "192.0.2.0/24")
+	says(b, "192.0.2.128/25") // the page has no such word before it is sent
 	b.Visit("ban-trust", "/bans/trust")
 	b.As(webtest.Light)
 	b.Visit("ban-events", "/bans/events?jail=ssh&what=banned")
+	b.As(webtest.Light)
+	b.Open("/search?q=fail2ban")
+	says(b, "Why banned")
+}
+
+// TestWhoIsAtWorkIsNotKeptOut has an administrator and a customer with live sessions.
+func TestWhoIsAtWorkIsNotKeptOut(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	e := &engine{}
+	house.JoinGuard(w.House, func(string) host.Guard { return e })
+	admin, guest := w.visitor("198.51.100.1"), w.visitor("198.51.100.2")
+	for v, p := range map[*visitor]*person{admin: w.people["administrator"], guest: w.customer()} {
+		v.post("login.enter", "login", p.login, "password", p.password)
+	}
+	if err := house.LookAfterBans(t.Context(), w.House); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(e.working, netip.MustParseAddr("198.51.100.1")) || slices.Contains(e.working, netip.MustParseAddr("198.51.100.2")) {
+		t.Errorf("the engine is told that administrators work from %v", e.working)
+	}
+	for _, address := range []string{"198.51.100.1", "198.51.100.2", "198.51.100.0/24"} {
+		_, err := w.Bus.Do(t.Context(), act.Call{Op: "ban.add", Actor: console, Input: raw(map[string]any{"address": address})})
+		if core.CodeOf(err) != core.Conflict {
+			t.Errorf("a ban of %s: %v", address, err)
+		}
+	}
+	w.must(console, "ban.add", map[string]any{"address": "198.51.100.3"})
 }
 
 // TestAnEngineThatBeganAnewIsNotedFromItsBeginning loses the engine's memory.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -377,6 +379,9 @@ func (s *Server) Ban(ctx context.Context, prefix netip.Prefix, d time.Duration, 
 }
 
 func (s *Server) ban(ctx context.Context, prefix netip.Prefix, d time.Duration, reason string) error {
+	if a, ok := own(prefix); ok {
+		return fmt.Errorf("%s is an address of this machine itself, and is not banned", a)
+	}
 	current, err := s.look(ctx)
 	if err != nil {
 		return err
@@ -406,6 +411,21 @@ func (s *Server) ban(ctx context.Context, prefix netip.Prefix, d time.Duration, 
 		return err
 	}
 	return s.journal.add(append(lines, line{Event: &host.BanEvent{Time: now, What: "banned", By: Manual, Ban: b}}))
+}
+
+// own returns an address of this machine that lies in a prefix. The server looks for
+// these only where a log leads to a ban.
+func own(prefix netip.Prefix) (netip.Addr, bool) {
+	list, err := net.InterfaceAddrs()
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	for _, x := range list {
+		if p, err := netip.ParsePrefix(x.String()); err == nil && prefix.Contains(p.Addr().Unmap()) {
+			return p.Addr(), true
+		}
+	}
+	return netip.Addr{}, false
 }
 
 // took waits until the server holds a ban, and remembers it: it notes bans beside what
@@ -494,7 +514,8 @@ func (s *Server) Test(ctx context.Context) (err error) {
 
 const selfTest = "self-test"
 
-// unbanned is an address of TEST-NET-2 (RFC 5737) that no ban covers.
+// unbanned is an address of TEST-NET-2 (RFC 5737) that no ban covers; another each
+// time, or the jail recidive would take its turn.
 func (s *Server) unbanned(ctx context.Context) (netip.Addr, error) {
 	current, err := s.look(ctx)
 	if err != nil {
@@ -510,8 +531,8 @@ func (s *Server) unbanned(ctx context.Context) (netip.Addr, error) {
 	if err != nil {
 		return netip.Addr{}, err
 	}
-	for last := byte(1); last < 255; last++ {
-		a := netip.AddrFrom4([4]byte{198, 51, 100, last})
+	for _, last := range rand.Perm(254) { //nolint:gosec // no secret
+		a := netip.AddrFrom4([4]byte{198, 51, 100, byte(last + 1)})
 		if !slices.ContainsFunc(current, func(b host.Ban) bool { return b.Prefix.Contains(a) }) {
 			return a, nil
 		}

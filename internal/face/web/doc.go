@@ -28,6 +28,7 @@
 //   - Section: heading of the group in the rail; the page's Title is the entry.
 //     Pages with parameters are never in the rail; they mark the entry whose path
 //     begins theirs ("/zones/z_1" marks "/zones"). Section "" keeps a page out.
+//   - Words: what else people search it by, such as the name that other panels have.
 //   - Order: place in the rail, smallest first, over all features.
 //   - Icon: a name of icon.go (zone, account, log, policy, shield, key, clock,
 //     lock, mail, server, ban, cert, backup, database, firewall, door …).

@@ -41,7 +41,7 @@ func (f *Face) hits(v *visit, text string) ([]Hit, error) {
 
 func (f *Face) pageHits(a act.Actor, text string) (found []Hit) {
 	for _, p := range f.pages {
-		if p.static() && p.Roles&a.Role != 0 && !alone(p.Path) && holds(text, p.Title, p.Section) {
+		if p.static() && p.Roles&a.Role != 0 && !alone(p.Path) && holds(text, p.Title, p.Section, p.Words) {
 			found = append(found, Hit{p.Title, "Page", p.Path})
 		}
 	}

@@ -138,9 +138,9 @@ func TestWhoIsNotBannedByMistake(t *testing.T) {
 		must[ban.Ordered](w, admin, "ban.add", fields{"address": "192.0.2.0/24", "force": true})
 		w.says(core.Conflict, "is a trusted network", admin, "ban.add", fields{"address": "203.0.113.9", "force": true})
 		for in, words := range map[string]string{
-			"127.0.0.1":     `address "127.0.0.1": an address that others come from`,
-			"0.0.0.0/0":     `address "0.0.0.0/0": a network of at least /8`,
-			"::/0":          `address "::/0": a network of at least /16`,
+			"127.0.0.1":     `127.0.0.1/32 is not banned: it is the machine itself`,
+			"0.0.0.0/0":     `0.0.0.0/0 is too wide to be banned`,
+			"::/0":          `::/0 is too wide to be banned`,
 			"fe80::1%eth0":  `address "fe80::1%eth0"`,
 			"192.0.2.1-3":   "192.0.2.1-192.0.2.3 is more than one",
 			"192.0.2.7/24":  "write 192.0.2.0/24 for the network",

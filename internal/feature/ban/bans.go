@@ -48,11 +48,12 @@ type Banned struct {
 	Until    time.Time `json:"until,omitzero"` // zero: until somebody lifts it
 	Times    int       `json:"times"`
 	Failures int       `json:"failures"`
+	Dropped  uint64    `json:"dropped,omitempty"` // packets, where the engine counts them
 	Lines    []string  `json:"lines,omitempty"`
 }
 
 func banned(b host.Ban) Banned {
-	return Banned{shown(b.Prefix), canonical(b.Jail), b.Since, b.Until, b.Times, b.Failures, b.Lines}
+	return Banned{shown(b.Prefix), canonical(b.Jail), b.Since, b.Until, b.Times, b.Failures, b.Dropped, b.Lines}
 }
 
 // Asked is what an engine is still to do.
@@ -159,8 +160,8 @@ func (a *AddIn) Validate(f *core.Faults) {
 	before := len(*f)
 	a.prefix = checkPrefix(f, "address", a.Address)
 	if len(*f) == before {
-		if fault := cmp.Or(wide(a.prefix), ours(a.prefix)); fault != "" {
-			f.Add("address", a.Address, fault)
+		if err := host.Bannable(a.prefix); err != nil {
+			f.Add("address", a.Address, core.AsError(err).Sentence())
 		}
 	}
 	length, ok := parseLength(cmp.Or(a.For, "1d"))

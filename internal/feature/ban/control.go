@@ -24,8 +24,6 @@ const (
 	FilterPath = "/etc/fail2ban/filter.d/" + panelFilter + ".conf"
 	ActionPath = "/etc/fail2ban/action.d/hostward.conf"
 	WatchPath  = "/etc/hostward/ban/jail.d/hostward.conf"
-	// Our own engine has a filter for the panel's log in its folder, too.
-	WatchFilterPath = "/etc/hostward/ban/filter.d/" + panelFilter + ".conf"
 
 	panelFilter = "hostward-panel"
 	ownLog      = "/var/log/fail2ban.log"
@@ -82,7 +80,7 @@ type Running struct {
 func (b *Bans) Control() control.Machine {
 	return control.Of(control.Spec[Desired, Observed]{
 		Name: "bans", Title: "Bans", Page: "/bans", Serves: serves(),
-		Owns: host.Owns{Files: []string{JailsPath, FilterPath, ActionPath, WatchPath, WatchFilterPath}, Commands: [][]string{reload().Args, start().Args, touch().Args}},
+		Owns: host.Owns{Files: []string{JailsPath, FilterPath, ActionPath, WatchPath}, Commands: [][]string{reload().Args, start().Args, touch().Args}},
 		Desired: func(ctx context.Context, v *act.View) (Desired, error) {
 			p, err := read(ctx, v)
 			d := Desired{Engine: p.Engine, PanelLog: b.ports.PanelLog, Again: p.Again, Most: p.Most, Jails: p.jails(), Trusted: []netip.Prefix{}}
@@ -116,7 +114,7 @@ func (d Desired) Validate() error {
 	}
 	say(len(d.Trusted) > mostTrusted, "at most %d networks can be trusted", mostTrusted)
 	for _, p := range d.Trusted {
-		say(!p.IsValid() || p != p.Masked() || wide(p) != "", "trusted network %s: must be a network of at least /%d (IPv4) or /%d (IPv6)", p, widest4, widest6)
+		say(!p.IsValid() || p != p.Masked() || wide(p) != "", "trusted network %s: must be a network of at least /%d (IPv4) or /%d (IPv6)", p, host.Widest4, host.Widest6)
 	}
 	return errors.Join(faults...)
 }
@@ -127,7 +125,7 @@ func odd(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune(`%<
 // observe looks at our files, for the logs, and at the server of Fail2Ban.
 func observe(ctx context.Context, eyes host.Eyes, want *Desired) (Observed, error) {
 	o := Observed{Files: map[string]string{}, Sources: map[string]Source{}, Programs: map[string]bool{}}
-	for _, at := range []string{JailsPath, FilterPath, ActionPath, WatchPath, WatchFilterPath} {
+	for _, at := range []string{JailsPath, FilterPath, ActionPath, WatchPath} {
 		text, found, err := eyes.ReadFile(at)
 		if err != nil {
 			return o, err
@@ -268,13 +266,17 @@ func (d Desired) fail2ban(have Observed) string {
 // What the jail of bans by hand would go by if a line of a log ever led to one.
 const manualRetry, manualFind = 5, 600
 
-// watch is the text of our jails for our own engine, in the same language.
+// watch is the text of our jails for our own engine, in the same language. It brings
+// along the filters it needs. Where its folder says nothing at all about jails it has
+// some of its own, so that those which are off are named, and all are while another
+// engine is chosen.
 func (d Desired) watch(have Observed) string {
 	var t strings.Builder
 	t.WriteString(heading)
 	for i, m := range models(d.PanelLog) {
 		j := d.Jails[i]
-		if !d.on(j, have) {
+		if d.Engine != Watch || !d.on(j, have) {
+			fmt.Fprintf(&t, "\n[%s]\nenabled = false\n", m.name)
 			continue
 		}
 		fmt.Fprintf(&t, "\n[%s]\nenabled = true\nfilter = %s\n", m.name, m.filter)
@@ -284,8 +286,7 @@ func (d Desired) watch(have Observed) string {
 	return t.String()
 }
 
-// text says what a jail reads. Fail2Ban's backend auto would take inotify where that
-// is there; polling is there always, and tells of a log just as well.
+// text says what a jail reads.
 func (s Source) text(watch bool) string {
 	switch {
 	case s.Match != "":
@@ -332,13 +333,11 @@ blocktype = drop
 
 // files are ours as they should be.
 func (d Desired) files(have Observed) map[string]string {
-	switch d.Engine {
-	case Fail2Ban:
-		return map[string]string{JailsPath: d.fail2ban(have), FilterPath: deploy.PanelFilter, ActionPath: action}
-	case Watch:
-		return map[string]string{WatchPath: d.watch(have), WatchFilterPath: deploy.PanelFilter}
+	files := map[string]string{WatchPath: d.watch(have)}
+	if d.Engine == Fail2Ban {
+		files[JailsPath], files[FilterPath], files[ActionPath] = d.fail2ban(have), deploy.PanelFilter, action
 	}
-	return nil
+	return files
 }
 
 // plan writes what differs and takes away what is the other engine's, then has
@@ -351,14 +350,14 @@ func plan(want *Desired, have Observed) []host.Step {
 	var steps []host.Step
 	again := false
 	// Filter and action before the jails that name them; the other way round to let go.
-	for _, at := range []string{FilterPath, ActionPath, JailsPath, WatchFilterPath, WatchPath} {
+	for _, at := range []string{FilterPath, ActionPath, JailsPath, WatchPath} {
 		text, ok := files[at]
 		if was, is := have.Files[at]; ok && (!is || was != text) {
 			steps = append(steps, host.WriteFile{Path: at, Mode: 0o644, Content: text})
 			again = again || strings.HasPrefix(at, "/etc/fail2ban/")
 		}
 	}
-	for _, at := range []string{JailsPath, ActionPath, FilterPath, WatchPath, WatchFilterPath} {
+	for _, at := range []string{JailsPath, ActionPath, FilterPath, WatchPath} {
 		_, ok := files[at]
 		if _, is := have.Files[at]; !ok && is {
 			steps = append(steps, host.RemoveFile{Path: at})

@@ -19,7 +19,7 @@ import (
 // Event is something that an engine did.
 type Event struct {
 	Time     time.Time `json:"time"`
-	What     string    `json:"what"` // banned, unbanned, widened, spared
+	What     string    `json:"what"` // banned, unbanned, widened, spared, restored
 	Jail     string    `json:"jail"`
 	Address  string    `json:"address"`
 	Cause    string    `json:"cause,omitempty"`
@@ -33,7 +33,7 @@ type Event struct {
 // EventsIn is the input of ban.events.
 type EventsIn struct {
 	Jail  string `json:"jail" rule:"max=60" doc:"only those of this jail"`
-	What  string `json:"what" rule:"enum=banned|unbanned|widened|spared" doc:"only those of this kind"`
+	What  string `json:"what" rule:"enum=banned|unbanned|widened|spared|restored" doc:"only those of this kind"`
 	After string `json:"after" rule:"max=60" doc:"where the list goes on: next of the page before"`
 	Limit int    `json:"limit" rule:"max=1000" doc:"how many at most; 0: 100"`
 }
@@ -142,9 +142,10 @@ func (b *Bans) histogram() act.Query[HistogramIn, Histogram] {
 					switch {
 					case what == "spared":
 						bar.Spared++
-					case what != "unbanned" && times > 1:
+					case what != "banned" && what != "widened":
+					case times > 1:
 						bar.Again++
-					case what != "unbanned":
+					default:
 						bar.Banned++
 					}
 					return err
@@ -206,7 +207,7 @@ func (b *Bans) Settled(ctx context.Context, bus *act.Bus, id, fault string) erro
 type Fact struct {
 	Seq      int      `json:"seq" rule:"required,min=1" doc:"number that the engine gave it"`
 	Time     string   `json:"time" rule:"required,max=40" doc:"when, RFC 3339"`
-	What     string   `json:"what" rule:"required,enum=banned|unbanned|widened|spared" doc:"what it did"`
+	What     string   `json:"what" rule:"required,enum=banned|unbanned|widened|spared|restored" doc:"what it did"`
 	Jail     string   `json:"jail" rule:"required,max=60" doc:"which jail"`
 	Prefix   string   `json:"prefix" rule:"required,max=100" doc:"whom"`
 	Cause    string   `json:"cause" rule:"max=300" doc:"by what or whom"`
@@ -299,7 +300,7 @@ func (b *Bans) note() act.Change[NoteIn, Nothing] {
 // fields say how many of what, and who.
 func (n NoteIn) fields() []act.Field {
 	fields := []act.Field{{Name: "engine", New: &n.Engine}}
-	for _, what := range []string{"banned", "widened", "spared", "unbanned"} {
+	for _, what := range []string{"banned", "widened", "spared", "restored", "unbanned"} {
 		var who []string
 		count := 0
 		for _, e := range n.rows {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hostward/internal/core"
+	"hostward/internal/host"
 )
 
 // Policy is what the server goes by, as it is stored. Jails that are not in it are as
@@ -140,30 +141,14 @@ func shown(p netip.Prefix) string {
 	return p.String()
 }
 
-// The widest networks that may be banned or trusted.
-const (
-	widest4 = 8
-	widest6 = 16
-)
-
-// wide says what is wrong with a network, or "".
+// wide says what is wrong with a network that is to be trusted, or "".
 func wide(p netip.Prefix) string {
-	least := widest4
+	least := host.Widest4
 	if p.Addr().Is6() {
-		least = widest6
+		least = host.Widest6
 	}
 	if p.Bits() < least {
 		return fmt.Sprintf("a network of at least /%d", least)
-	}
-	return ""
-}
-
-// ours says why a prefix must not be banned whoever wants it, or "".
-func ours(p netip.Prefix) string {
-	for _, local := range []string{"127.0.0.0/8", "::1/128", "0.0.0.0/8", "::/128", "224.0.0.0/4", "ff00::/8", "255.255.255.255/32"} {
-		if netip.MustParsePrefix(local).Overlaps(p) {
-			return "an address that others come from; " + local + " is the machine's own"
-		}
 	}
 	return ""
 }

@@ -10,12 +10,12 @@ import (
 
 func pages() []act.Page {
 	return []act.Page{
-		{Path: "/bans", Title: "Bans", Section: "Server", Icon: "ban", Order: 31, Roles: readers, Template: templates, File: "page/bans.html", Calls: listCalls},
+		{Path: "/bans", Title: "Bans", Section: "Server", Icon: "ban", Order: 31, Words: "fail2ban ip address banning jails brute force attacks blocked unban plesk-panel recidive", Roles: readers, Template: templates, File: "page/bans.html", Calls: listCalls},
 		{Path: "/bans/new", Title: "New ban", Icon: "ban", Roles: act.Admins, Template: templates, File: "page/new.html"},
-		{Path: "/bans/why", Title: "Why banned", Icon: "ban", Roles: readers, Template: templates, File: "page/why.html", Calls: whyCalls},
+		{Path: "/bans/why", Title: "Why banned", Words: "fail2ban blocked ip address unban reason", Icon: "ban", Roles: readers, Template: templates, File: "page/why.html", Calls: whyCalls},
 		{Path: "/bans/events", Title: "What the engines did", Icon: "ban", Roles: readers, Template: templates, File: "page/events.html", Calls: eventCalls},
 		{Path: "/bans/jails/{jail}", Title: "Jail {jail}", Icon: "ban", Roles: act.Admins, Template: templates, File: "page/jail.html", Calls: jailCalls},
-		{Path: "/bans/trust", Title: "Trusted networks", Icon: "ban", Roles: readers, Template: templates, File: "page/trust.html",
+		{Path: "/bans/trust", Title: "Trusted networks", Words: "fail2ban ignoreip whitelist allow list ip address", Icon: "ban", Roles: readers, Template: templates, File: "page/trust.html",
 			Calls: func(map[string]string, url.Values) map[string]act.Call {
 				return map[string]act.Call{"trust": {Op: "ban.trust.list"}}
 			}},

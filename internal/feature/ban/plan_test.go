@@ -3,13 +3,19 @@ package ban_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"hostward/internal/control"
 	"hostward/internal/feature/ban"
 	"hostward/internal/host"
+	"hostward/internal/rr/transfer/transfertest"
+	"hostward/internal/watch"
 )
 
 // place is a machine as far as the control of bans looks at it: paths that are there,
@@ -98,6 +104,43 @@ func TestWhereThereIsOnlyTheJournal(t *testing.T) {
 	for _, s := range f.Steps {
 		if strings.Contains(s.String(), "fail2ban") {
 			t.Errorf("our own engine is chosen, and a step is %s", s)
+		}
+	}
+}
+
+// TestOurOwnEngineReadsWhatIsWritten has its reader read the plan.
+func TestOurOwnEngineReadsWhatIsWritten(t *testing.T) {
+	transfertest.Program(t, "fail2ban-server") // its filters
+	here := place{paths: []string{"/usr/bin/fail2ban-client", "/usr/sbin/sshd", "/var/log/auth.log", "/var/lib/hostward/log/panel.log", "/usr/sbin/apache2", "/var/log/apache2/*access.log"}}
+	for engine, want := range map[string][]string{ban.Watch: {"bots", "panel", "recidive", "ssh"}, ban.Fail2Ban: nil, ban.None: nil} {
+		dir := t.TempDir()
+		for _, s := range here.look(t, engine).Steps {
+			if w, ok := s.(host.WriteFile); ok && w.Path == ban.WatchPath {
+				if err := errors.Join(os.Mkdir(filepath.Join(dir, "jail.d"), 0o700), os.WriteFile(filepath.Join(dir, "jail.d", "hostward.conf"), []byte(w.Content), 0o600)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		jails, _, err := watch.NewReader(dir, "/etc/fail2ban").Jails()
+		if err != nil {
+			t.Fatalf("%s: %v", engine, err)
+		}
+		var names []string
+		for _, j := range jails {
+			names = append(names, j.Name)
+			if j.Fault != "" {
+				t.Errorf("%s: jail %s: %s", engine, j.Name, j.Fault)
+			}
+			if j.Name == "ssh" && (j.MaxRetry != 5 || j.FindTime != 10*time.Minute || j.BanTime != time.Hour || !j.Increment.On || j.Increment.MaxTime != 7*24*time.Hour || len(j.Files) != 1 || j.Files[0].Glob != "/var/log/auth.log") {
+				t.Errorf("%s: jail ssh is read as %+v", engine, j)
+			}
+			if j.Name == "recidive" && !j.Recidive {
+				t.Errorf("%s: recidive is read as %+v", engine, j)
+			}
+		}
+		slices.Sort(names)
+		if !slices.Equal(names, want) {
+			t.Errorf("%s: the jails that run are %v, and should be %v", engine, names, want)
 		}
 	}
 }
