@@ -40,9 +40,9 @@ type agents struct {
 
 // How often the agent is asked, and while an order waits.
 const (
-	askEvery = 5 * time.Second
-	askSoon  = time.Second
-	fresh    = 10 * time.Second // what an agent without hands saw, which looks each time
+	askEvery   = 5 * time.Second
+	askSoon    = time.Second
+	staleAfter = 10 * time.Second // what an agent without hands saw, which looks each time
 )
 
 func newAgents(h *House, machines []control.Machine) *agents {
@@ -58,7 +58,7 @@ func newAgents(h *House, machines []control.Machine) *agents {
 func (a *agents) Statuses(ctx context.Context) ([]host.Status, error) {
 	a.seenMu.Lock()
 	defer a.seenMu.Unlock()
-	if !a.there && a.house.Clock().Sub(a.at) < fresh {
+	if !a.there && a.house.Clock().Sub(a.at) < staleAfter {
 		return a.seen, a.fault
 	}
 	a.seen, a.fault = a.verbs.Statuses(ctx)
@@ -128,6 +128,9 @@ func (a *agents) look(ctx context.Context) (soon bool) {
 
 // saw hands a look at a control to whom it concerns.
 func (h *House) saw(ctx context.Context, s host.Status) {
+	if s.Control == "clock" {
+		h.clock.saw(ctx, s)
+	}
 }
 
 // report says once that the agent does not answer, and once that it does again.

@@ -80,6 +80,9 @@ var rooms = []room{
 	{dir: "internal/feature/*", ours: []string{"core", "act", "control", "host", "rr", "rr/sign", "rr/transfer"}, bans: hands},
 	// What the outside sees of a zone is measured in the words of DNS, and told to sign.Next.
 	{dir: "internal/adapter/outside", ours: []string{"core", "rr", "rr/ask", "rr/sign"}},
+	// A ban engine is a host.Guard.
+	{dir: "internal/adapter/fail2ban", ours: []string{"core", "file", "host"}, bans: map[string]string{
+		"os/exec": "the server is asked through its socket; what is written and run is planned by feature/ban"}},
 	{dir: "internal/adapter/*", ours: []string{"core", "file", "ini", "keeper", "ledger", "act"}},
 	{dir: "internal/face/*", ours: []string{"core", "act"}, bans: map[string]string{
 		"database/sql": "a face has nothing but the bus"}},
@@ -89,7 +92,7 @@ var rooms = []room{
 
 // elsewhere lists third-party modules that belong to one edge of the house.
 var elsewhere = map[string]struct{ rooms, why string }{
-	"modernc.org/sqlite":            {"internal/store", "one room knows the database engines"},
+	"modernc.org/sqlite":            {"internal/store internal/adapter/fail2ban", "one room knows our database; fail2ban's own is read where fail2ban is known"},
 	"github.com/jackc/pgx/":         {"internal/store", "one room knows the database engines"},
 	"github.com/go-webauthn/":       {"internal/adapter/passkey", "WebAuthn stays behind internal/adapter/passkey"},
 	"github.com/pquerna/otp":        {"internal/keeper", "only the keeper sees a seed"},

@@ -149,9 +149,35 @@ var settings = map[string]func(w *world, s *setting){
 		s.in["key"] = w.tsig()
 		w.must(console, "tsig.allow", map[string]any{"key": s.in["key"], "zone": s.in["zone"]})
 	},
+	"ban.add": func(w *world, s *setting) { s.in["address"] = w.address() },
+	"ban.settle": func(w *world, s *setting) {
+		s.in["ban"] = fields(w.must(console, "ban.add", map[string]any{"address": w.address()}).Output)["id"]
+	},
+	"ban.engine.choose": func(w *world, s *setting) {
+		w.must(console, "ban.engine.choose", map[string]any{"engine": "watch"})
+	},
+	"ban.policy.set": func(w *world, s *setting) {
+		w.must(console, "ban.policy.set", map[string]any{"again": "no"})
+	},
+	"jail.set": func(w *world, s *setting) {
+		w.must(console, "jail.set", map[string]any{"jail": "ssh", "state": "off"})
+	},
+	"ban.trust.add": func(w *world, s *setting) { s.in["networks"] = w.address() },
+	"ban.trust.remove": func(w *world, s *setting) {
+		s.in["networks"] = w.address()
+		w.must(console, "ban.trust.add", map[string]any{"networks": s.in["networks"]})
+	},
 	"peer.add": func(w *world, s *setting) { s.in["name"] = w.unique("key") + ".example" },
 	"peer.remove": func(w *world, s *setting) {
 		s.in["peer"] = fields(w.must(console, "peer.add", map[string]any{"name": w.unique("key") + ".example", "addresses": []string{"192.0.2.53"}}).Output)["id"]
+	},
+	"clock.source.add": func(w *world, s *setting) { s.in["name"] = w.source() },
+	"clock.source.remove": func(w *world, s *setting) {
+		s.in["name"] = w.source()
+		w.must(console, "clock.source.add", s.in)
+	},
+	"clock.setting.change": func(w *world, s *setting) {
+		w.must(console, "clock.setting.change", map[string]any{"min_sources": 2, "bound": 100})
 	},
 	"zone.update": func(w *world, s *setting) {
 		id := w.zone()
@@ -290,6 +316,7 @@ var untried = map[string]string{
 	"zone.receive":   "wants another nameserver: secondary_test.go runs one",
 	"zone.enlist":    "wants another nameserver: catalog_test.go runs one",
 	"zone.delist":    "wants another nameserver: catalog_test.go runs one",
+	"ban.test":       "wants a ban engine: bans_linux_test.go has one",
 	"login.setup":    "works once, before there is an administrator: newcomer_test.go claims a real link",
 	"admin.init":     "works once, before there is an administrator: each world begins with it",
 	"login.offer":    "works only before there is an administrator: newcomer_test.go reads the link it makes",
@@ -370,6 +397,16 @@ func (w *world) tsig() string {
 	r := w.must(w.actor("customer"), "tsig.create", map[string]any{"name": name})
 	w.given = append(w.given, revealed(r.Output, "Secret"))
 	return fields(r.Output)["id"].(string)
+}
+
+// source is the name of a source of time that there is not; those of other cases go.
+func (w *world) source() string {
+	for _, s := range fields(fields(w.must(console, "clock.show", nil).Output)["desired"])["sources"].([]any) {
+		if name := fields(s)["name"].(string); strings.HasSuffix(name, ".example") {
+			w.must(console, "clock.source.remove", map[string]any{"name": name})
+		}
+	}
+	return w.unique("key") + ".example"
 }
 
 // signed is a zone that is signed.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"hostward/internal/act"
 	engine "hostward/internal/control"
@@ -15,6 +16,8 @@ import (
 	"hostward/internal/feature/access"
 	"hostward/internal/feature/account"
 	"hostward/internal/feature/actionlog"
+	"hostward/internal/feature/ban"
+	"hostward/internal/feature/clock"
 	"hostward/internal/feature/control"
 	"hostward/internal/feature/factor"
 	"hostward/internal/feature/firewall"
@@ -49,8 +52,10 @@ type features struct {
 	secrets   *secret.Secrets
 	zones     *zone.Zones
 	peers     *peer.Peers
+	bans      *ban.Bans
 	firewall  *firewall.Firewall
 	policy    *policy.Policy
+	clock     *clock.Clock
 	log       *actionlog.Log
 	jobs      *job.Jobs
 	controls  *control.Controls
@@ -60,6 +65,7 @@ type features struct {
 func newFeatures(h *House) *features {
 	h.policy = &policyFile{path: filepath.Join(h.Config.Config, "panel.ini")}
 	h.blocklist = &blocklist{dir: filepath.Join(h.Data, BlocklistDir)}
+	h.clock = &clockWatch{house: h}
 	f := &features{accounts: account.New()}
 	f.log = actionlog.New(actionlog.Ports{
 		Browser: ledger.Browser{Keys: h.Keeper, Status: func(seq int64) ledger.State { return h.Sealer.Status(seq) }},
@@ -78,13 +84,21 @@ func newFeatures(h *House) *features {
 	f.doors(h)
 	f.accounts.Join([]account.Way{f.login, f.tokens, f.factors, f.notices}, []account.Holding{f.zones, f.peers}, f.notices)
 	f.policy = policy.New(h.policy)
-	f.firewall = firewall.New(firewall.Ports{Panel: h.panelPort, Seen: func(ctx context.Context) (host.Status, error) { return h.agents.status(ctx, firewall.Name) }})
-	f.handlers = handler.New(handler.Ports{Look: func(ctx context.Context, name string) (host.Status, error) { return h.agents.status(ctx, name) }})
+	f.server(h)
+	f.jobs = job.New(f.accounts.Below, func(id string) (int64, int64, bool) { return h.Bus.Progress(id) })
+	return f
+}
+
+// server joins the features that keep the machine in order.
+func (f *features) server(h *House) {
+	look := func(ctx context.Context, name string) (host.Status, error) { return h.agents.status(ctx, name) }
+	f.clock = clock.New(clock.Ports{Status: h.clock.last, Administrators: f.administrators, Notices: f.notices})
+	f.handlers = handler.New(handler.Ports{Look: look})
+	f.bans = ban.New(ban.Ports{Guard: func(engine string) host.Guard { return h.guard(engine) }, Sessions: f.sessions, PanelLog: panelLog(h.Data)})
+	f.firewall = firewall.New(firewall.Ports{Panel: h.panelPort, Seen: func(ctx context.Context) (host.Status, error) { return look(ctx, firewall.Name) }})
 	machines := f.machines()
 	h.agents = newAgents(h, machines)
 	f.controls = control.New(h.agents, machines)
-	f.jobs = job.New(f.accounts.Below, func(id string) (int64, int64, bool) { return h.Bus.Progress(id) })
-	return f
 }
 
 // doors joins the features that decide who gets in.
@@ -121,6 +135,16 @@ func (f *features) doors(h *House) {
 func (f *features) census(ctx context.Context, v *act.View, demand string) (password.Census, error) {
 	total, good, weak, err := f.login.Census(ctx, v, demand)
 	return password.Census{Total: total, Current: good, Weak: weak, Unseen: total - good - weak}, err
+}
+
+// administrators are those who are told what becomes of the server.
+func (f *features) administrators(ctx context.Context, v *act.View) (ids []string, err error) {
+	err = f.accounts.Everyone(ctx, v, func(who act.Actor, _ time.Time) {
+		if who.Role&act.Admins != 0 {
+			ids = append(ids, who.ID)
+		}
+	})
+	return ids, err
 }
 
 // names are the caller's own, and whether he has a second factor.
@@ -163,7 +187,7 @@ func (h *House) issuer() string {
 
 // machines are the controls of the machine, in the order in which they are shown.
 func (f *features) machines() []engine.Machine {
-	return []engine.Machine{f.firewall.Machine(), f.handlers.Machine()}
+	return []engine.Machine{f.firewall.Control(), f.bans.Control(), f.clock.Control(), f.handlers.Control()}
 }
 
 // Machines returns the controls alone, for the agent.
@@ -172,7 +196,7 @@ func Machines() []engine.Machine { return newFeatures(&House{}).machines() }
 // list is the list of features, in the order of the rail.
 func (f *features) list() []act.Feature {
 	return []act.Feature{f.zones.Feature(), f.peers.Feature(), f.accounts.Feature(), f.login.Feature(), f.factors.Feature(), f.passwords.Feature(), f.access.Feature(),
-		f.tokens.Feature(), f.notices.Feature(), f.secrets.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature(), f.controls.Feature(), f.firewall.Feature(), f.handlers.Feature()}
+		f.tokens.Feature(), f.notices.Feature(), f.secrets.Feature(), f.log.Feature(), f.jobs.Feature(), f.policy.Feature(), f.controls.Feature(), f.handlers.Feature(), f.clock.Feature(), f.bans.Feature(), f.firewall.Feature()}
 }
 
 // migrations are the tables of the frame, then those of each feature.

@@ -21,6 +21,7 @@ import (
 	"hostward/internal/act"
 	"hostward/internal/control"
 	"hostward/internal/core"
+	"hostward/internal/host"
 	"hostward/internal/host/hands"
 	"hostward/internal/ini"
 	"hostward/internal/keeper"
@@ -55,6 +56,8 @@ type Config struct {
 	// PanelLog gets one line for each failed log-in, in a form that ban filters
 	// read. Default: nobody.
 	PanelLog io.Writer
+	// Guard returns a ban engine by its name; nil: it is not joined to this panel.
+	Guard func(engine string) host.Guard
 	// DriftEvery is how often controls look for drift. Default: 30 s.
 	DriftEvery time.Duration
 	// SigningEvery is how often somebody looks which keys and signatures are due.
@@ -97,7 +100,9 @@ type House struct {
 	signing     *signing
 	secondaries *secondaries
 	agents      *agents
+	bans        *bans
 	world       *world
+	clock       *clockWatch
 	neighbours  atomic.Pointer[nameserver.Settings] // as the nameserver was told last
 	follower    *witness.Follower
 	writer      *store.Writer
@@ -181,6 +186,7 @@ func (h *House) open(ctx context.Context) (err error) {
 	if err := h.openBus(); err != nil {
 		return err
 	}
+	h.bans = newBans(h)
 	return h.start(ctx, background)
 }
 
@@ -302,6 +308,8 @@ func (h *House) wake(ctx context.Context, name string, objects []core.Ref) strin
 		return h.wakePeers(ctx)
 	case "agent":
 		return h.agents.wake(ctx, objects)
+	case "bans":
+		return h.bans.wake(ctx)
 	case "signing":
 		h.signing.wake()
 		return act.InForce
@@ -352,6 +360,9 @@ func (h *House) start(ctx, background context.Context) error {
 	h.always(background, "serving the agent", h.agents.run)
 	if h.SigningEvery > 0 {
 		h.always(background, "signing", h.signing.run)
+	}
+	if h.Guard != nil {
+		h.always(background, "following the ban engine", h.bans.run)
 	}
 	h.always(background, "housekeeping", h.housekeeping)
 	h.always(background, "mail", h.post)

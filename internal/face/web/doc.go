@@ -57,7 +57,7 @@
 //	.Here                 this page's address
 //	.With "class" "dns"   this page's address with a parameter set ("" removes it)
 //	.Form, .Button        see below
-//	.Sort .Pager .Bars .Bar .Histogram .Tasks .Pages .Ledger
+//	.Sort .Pager .Bars .Bar .Histogram .Stretches .Stretch .Curve .Tasks .Pages .Ledger
 //
 // Functions: badge when precise day ago span code verbatim count size plural
 // human upper clip icon dict. Times are shown in UTC; the browser adds local
@@ -144,6 +144,11 @@
 //	{{$bars := .Bars}}{{range $log.Buckets}}
 //	{{$bars = append $bars ($.Bar .From .To ($.With "from" .From "to" .To) "done" .Done "refused" .Refused "failed" .Failed)}}
 //	{{end}}{{.Histogram "Records" $bars}}
+//
+// What swings around nothing, in seconds, is a curve; last is whether it is known:
+//
+//	{{$list := .Stretches}}{{range .Points}}{{$list = append $list ($.Stretch .From .To .Least .Most true)}}{{end}}
+//	{{.Curve "Offset" .From .To 0.1 $list}}
 //
 // # A live tail
 //

@@ -3,9 +3,12 @@ package web
 import (
 	"fmt"
 	"html/template"
+	"math"
 	"strconv"
 	"strings"
 	"time"
+
+	"hostward/internal/core"
 )
 
 // Bar is one column of a histogram. Parts are stacked from the ground up.
@@ -40,6 +43,19 @@ func (s *Sheet) Bar(from, to any, url string, parts ...any) Bar {
 
 // Bars collects bars: {{$bars := .Bars}}{{range …}}{{$bars = append $bars …}}.
 func (s *Sheet) Bars() []Bar { return nil }
+
+// collect appends a bar to bars, or a stretch to stretches.
+func collect(list, x any) (any, error) {
+	bars, ok := list.([]Bar)
+	if b, also := x.(Bar); ok && also {
+		return append(bars, b), nil
+	}
+	stretches, ok := list.([]Stretch)
+	if s, also := x.(Stretch); ok && also {
+		return append(stretches, s), nil
+	}
+	return nil, fmt.Errorf("append takes .Bars and a .Bar, or .Stretches and a .Stretch, not %T and %T", list, x)
+}
 
 // Histogram draws bars over time as SVG, without a line of style: attributes
 // and classes only. What it shows is also written out for a screen reader.
@@ -126,4 +142,76 @@ func (b *Bar) draw(w *strings.Builder, x, width float64, most int) {
 		y -= h
 		fmt.Fprintf(w, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, template.HTMLEscapeString(or(tone(p.Word), "calm")), x+width*.12, y, width*.76, h)
 	}
+}
+
+// Stretch is a stretch of time in which something was between two spans of time.
+type Stretch struct {
+	From, To  time.Time
+	Low, High float64 // seconds
+	Known     bool
+}
+
+// Stretches collects stretches, as Bars does bars.
+func (s *Sheet) Stretches() []Stretch { return nil }
+
+// Stretch makes one of them.
+func (s *Sheet) Stretch(from, to any, low, high float64, known bool) Stretch {
+	x := Stretch{Low: low, High: high, Known: known}
+	x.From, _ = moment(from)
+	x.To, _ = moment(to)
+	return x
+}
+
+func (x Stretch) far() float64 { return max(math.Abs(x.Low), math.Abs(x.High)) }
+
+func (x Stretch) label() string {
+	when := x.From.Format("2006-01-02 15:04") + ": "
+	if !x.Known {
+		return when + "not known"
+	}
+	return when + core.Seconds(x.Low) + " to " + core.Seconds(x.High)
+}
+
+// Curve draws how something swung around nothing over time, as SVG. What is further
+// than limit seconds stands out and goes to the edge, so that it does not flatten the
+// rest; what was not measured is left empty.
+func (s *Sheet) Curve(title string, from, to any, limit float64, list []Stretch) template.HTML {
+	begin, ok := moment(from)
+	end, also := moment(to)
+	if len(list) == 0 || !ok || !also || !end.After(begin) {
+		return ""
+	}
+	most, all := 0.0, 1e-9
+	for _, x := range list {
+		if x.Known {
+			all = max(all, x.far())
+		}
+		if x.Known && x.far() <= limit {
+			most = max(most, x.far())
+		}
+	}
+	if most == 0 {
+		most = all
+	}
+	var w strings.Builder
+	fmt.Fprintf(&w, `<figure class="plot"><svg viewBox="0 0 %d %d" preserveAspectRatio="none" role="group" aria-label="%s">`,
+		plotWidth, plotHeight, template.HTMLEscapeString(fmt.Sprintf("%s: %d measurements, at most %s", title, len(list), core.Seconds(all))))
+	fmt.Fprintf(&w, `<path class="ground" d="M0 %d.5h%d"/>`, plotHeight/2, plotWidth)
+	for _, x := range list {
+		left := plotWidth * x.From.Sub(begin).Seconds() / end.Sub(begin).Seconds()
+		width := max(1.5, plotWidth*x.To.Sub(x.From).Seconds()/end.Sub(begin).Seconds())
+		class, top, height := "wait", 0.0, float64(plotHeight)
+		if x.Known {
+			class = "good"
+			if x.far() > limit {
+				class = "bad"
+			}
+			low, high := min(max(x.Low/most, -1), 1), min(max(x.High/most, -1), 1)
+			top, height = plotHeight/2*(1-high), max(1.5, plotHeight/2*(high-low))
+		}
+		fmt.Fprintf(&w, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s</title></rect>`, class, left, top, width, height, template.HTMLEscapeString(x.label()))
+	}
+	form := axis([]Bar{{From: begin, To: end}})
+	fmt.Fprintf(&w, `</svg><figcaption>%s<span>%s from top to bottom</span>%s</figcaption></figure>`, timeTag(begin, form), core.Seconds(2*most), timeTag(end, form))
+	return template.HTML(w.String())
 }

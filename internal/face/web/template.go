@@ -20,7 +20,7 @@ func (f *Face) templates() (*template.Template, error) {
 var words = template.FuncMap{
 	"badge": badge, "tone": tone, "icon": icon, "when": when, "precise": precise, "day": day, "ago": ago, "span": span,
 	"code": code, "verbatim": verbatim, "count": count, "size": size, "plural": plural, "human": human, "upper": upper, "lower": lower, "headline": headline, "clip": clip, "plain": plain,
-	"dict": dict, "append": func(bars []Bar, b Bar) []Bar { return append(bars, b) },
+	"dict": dict, "append": collect,
 	"fingerprint": grouped, "weave": weave, "qr": qrCode, "has": slices.Contains[[]string], "list": func(words ...string) []string { return words },
 }
 

@@ -227,6 +227,9 @@ var tones = map[string][2]string{
 	"signed": {"good", "key"}, "sound": {"good", "check"}, "weak": {"wait", "warn"}, "broken": {"bad", "warn"}, "changing": {"wait", "wait"}, "leaving": {"wait", "wait"}, "unsigned": {"", "no"},
 	"awaiting confirmation": {"wait", "wait"}, "unknown": {"wait", "warn"}, "not under control": {"", "no"},
 	"disabled": {"", "no"}, "locked": {"bad", "lock"}, "expired": {"bad", "clock"}, "altered": {"bad", "warn"},
+	"followed": {"good", "check"}, "combined": {"good", "check"}, "spare": {"", "same"}, "wrong": {"bad", "warn"}, "unsteady": {"wait", "warn"},
+	"unreachable": {"bad", "cross"}, "no address": {"bad", "cross"}, "not used": {"wait", "wait"},
+	"banned": {"wait", "no"}, "banned again": {"bad", "no"}, "widened": {"bad", "no"}, "spared": {"calm", "eye"}, "runs": {"good", "check"}, "off": {"", "no"},
 	"supported, a person decides": {"calm", "eye"}, "not covered": {"", "no"},
 }
 

@@ -13,8 +13,8 @@ import (
 // Name is the name of the control.
 const Name = "firewall"
 
-// Machine is the firewall as a control of the machine.
-func (f *Firewall) Machine() control.Machine {
+// Control is the firewall as a control of the machine.
+func (f *Firewall) Control() control.Machine {
 	return control.Of(control.Spec[Desired, Observed]{
 		Name: Name, Title: "Firewall", Page: "/firewall", Lockout: true, Serves: serves(),
 		Owns:    host.Owns{Tables: []string{tableFamily + " " + tableName}, Files: []string{BootFile}},

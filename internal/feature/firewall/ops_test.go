@@ -101,7 +101,7 @@ func (w *world) fails(code core.Code, a act.Actor, op string, in input, says str
 // desired is what the agent would be ordered.
 func (w *world) desired() (d firewall.Desired) {
 	w.t.Helper()
-	m := w.f.Machine()
+	m := w.f.Control()
 	err := w.Look(w.t.Context(), "test", func(v *act.View) error {
 		raw, err := m.Desired(w.t.Context(), v)
 		if err != nil {

@@ -291,7 +291,7 @@ func (n nearby) await(lines <-chan string, holds func(string) bool) string {
 }
 
 // machine is the control on this machine.
-func machine() control.Machine { return New(Ports{Panel: func() uint16 { return 0 }}).Machine() }
+func machine() control.Machine { return New(Ports{Panel: func() uint16 { return 0 }}).Control() }
 
 // look looks at the firewall; desired nil lets go.
 func look(t testing.TB, d *Desired) (control.Finding, Observed) {

@@ -64,7 +64,7 @@ const host80 = "http://127.0.0.1:80"
 // server's sections are about.
 func site(t *testing.T) *server {
 	t.Helper()
-	s := &server{t, handler.New(handler.Ports{}).Machine(), map[string]int{}}
+	s := &server{t, handler.New(handler.Ports{}).Control(), map[string]int{}}
 	for _, m := range []string{"rewrite.load", "headers.load", "cgid.load", "cgid.conf", "status.load", "mime.load", "mime.conf"} {
 		link := "/etc/apache2/mods-enabled/" + m
 		if _, err := os.Lstat(link); err == nil {

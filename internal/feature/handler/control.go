@@ -68,8 +68,8 @@ type Observed struct {
 	had    string // the drop-in
 }
 
-// Machine is the control as the agent holds it.
-func (h *Handlers) Machine() control.Machine { return control.Of(h.spec()) }
+// Control is the control as the agent holds it.
+func (h *Handlers) Control() control.Machine { return control.Of(h.spec()) }
 
 func (h *Handlers) spec() control.Spec[Desired, Observed] {
 	return control.Spec[Desired, Observed]{

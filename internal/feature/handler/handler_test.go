@@ -95,11 +95,11 @@ func TestRowsBecomeTheOrder(t *testing.T) {
 		order := func(want string) {
 			t.Helper()
 			err := w.Look(context.Background(), "test", func(v *act.View) error {
-				raw, err := w.handlers.Machine().Desired(context.Background(), v)
+				raw, err := w.handlers.Control().Desired(context.Background(), v)
 				if string(raw) != want {
 					t.Errorf("the order says %s, want %s", raw, want)
 				}
-				return errors.Join(err, w.handlers.Machine().Check(raw))
+				return errors.Join(err, w.handlers.Control().Check(raw))
 			})
 			if err != nil {
 				t.Error(err)
@@ -123,7 +123,7 @@ func TestRowsBecomeTheOrder(t *testing.T) {
 				t.Errorf("%q: %v", bad, err)
 			}
 			raw, err := json.Marshal(handler.Desired{Apache: true, Exceptions: []string{bad}})
-			if err != nil || w.handlers.Machine().Check(raw) == nil {
+			if err != nil || w.handlers.Control().Check(raw) == nil {
 				t.Errorf("the agent takes %q: %v", bad, err)
 			}
 		}

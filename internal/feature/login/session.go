@@ -392,3 +392,19 @@ func same(a, b *act.Actor) bool {
 func (l *Login) Census(ctx context.Context, v *act.View, demand string) (total, good, weak int, err error) {
 	return census(ctx, v, demand)
 }
+
+// Worker is somebody with a live session.
+type Worker struct{ Account, Address string }
+
+// Working returns who has a live session, and the address it was opened from.
+func (l *Login) Working(ctx context.Context, v *act.View) ([]Worker, error) {
+	var out []Worker
+	err := v.Each(ctx, `SELECT account, address FROM login_session WHERE expires > $1 AND seen + idle > $1 ORDER BY account, address`, []any{v.Now().UnixMicro()},
+		func(scan func(dest ...any) error) error {
+			var w Worker
+			err := scan(&w.Account, &w.Address)
+			out = append(out, w)
+			return err
+		})
+	return out, err
+}
