@@ -17,7 +17,7 @@ PEBBLE         := .cache/pebble-$(PEBBLE_VERSION)/pebble
 
 # Debian packages that the tests talk to: databases, other name servers,
 # validators, a browser.
-TEST_PACKAGES := sqlite3 postgresql dnsutils ldnsutils knot knot-dnsutils knot-dnssecutils nsd bind9 bind9-utils unbound pdns-server pdns-backend-sqlite3 chromium python3 iproute2 systemd fail2ban postfix lego dnsviz apache2 chrony nftables
+TEST_PACKAGES := sqlite3 postgresql dnsutils ldnsutils knot knot-dnsutils knot-dnssecutils nsd bind9 bind9-utils unbound pdns-server pdns-backend-sqlite3 chromium python3 iproute2 systemd fail2ban postfix lego dnsviz apache2 chrony nftables systemd-journal-remote procps
 
 .PHONY: build run test unit mutate lint vet bench deps clean
 

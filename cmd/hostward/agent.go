@@ -5,23 +5,27 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"hostward/internal/adapter/fail2ban"
 	"hostward/internal/agent"
 	"hostward/internal/face/cli"
 	"hostward/internal/host/hands"
 	"hostward/internal/house"
 	"hostward/internal/socket"
+	"hostward/internal/watch"
 )
 
 // acting are the flags of agent.
 type acting struct {
-	folder, socket, group string
-	every                 time.Duration
+	folder, socket, group, watch string
+	fail2ban                     string
+	every                        time.Duration
 }
 
 func agentCommand() *cobra.Command {
@@ -36,6 +40,8 @@ func agentCommand() *cobra.Command {
 	f = c.Flags()
 	f.StringVar(&o.socket, "socket", "", "Unix socket on which it is asked (/run/hostward-agent/agent.sock; not root: run/agent.sock in the data folder)")
 	f.StringVar(&o.group, "group", "", "group of the panel, which may use the socket besides root and this user")
+	f.StringVar(&o.watch, "watch-group", "", "group of hostward watch, which may ban and unban")
+	f.StringVar(&o.fail2ban, "fail2ban", "/var/run/fail2ban/fail2ban.sock", "socket of Fail2Ban, where that is the ban engine")
 	f.DurationVar(&o.every, "every", 30*time.Second, "how often it looks for drift")
 	c.AddCommand(&cobra.Command{Use: "pin KEY", Short: "Believe orders that are proved by the log with this verifier key from now on, and no others", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -70,10 +76,11 @@ func (o *acting) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var groups []string
-	if o.group != "" {
-		groups = append(groups, o.group)
+	handler, err := o.handler(a)
+	if err != nil {
+		return errors.Join(err, a.Close())
 	}
+	groups := o.groups()
 	l, err := socket.Listen(ctx, o.socket, "agent", groups...)
 	if err != nil {
 		return errors.Join(err, a.Close())
@@ -85,8 +92,35 @@ func (o *acting) run(ctx context.Context) error {
 	working, stop := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() { a.Run(working); close(ended) }()
-	err = socket.Serve(ctx, l, agent.Handler(a), groups...)
+	err = socket.Serve(ctx, l, handler, groups...)
 	stop()
 	<-ended
 	return errors.Join(err, a.Close())
+}
+
+// groups are those who may use the socket besides root and this user.
+func (o *acting) groups() []string {
+	var list []string
+	for _, g := range []string{o.group, o.watch} {
+		if g != "" {
+			list = append(list, g)
+		}
+	}
+	return list
+}
+
+// handler serves the panel with orders and with Fail2Ban, and hostward watch with the
+// kernel's bans, and neither with what is the other's.
+func (o *acting) handler(a *agent.Agent) (http.Handler, error) {
+	engine, err := fail2ban.Open(fail2ban.Config{Socket: o.fail2ban, Dir: filepath.Join(o.folder, "fail2ban")})
+	if err != nil {
+		return nil, err
+	}
+	panel, kernel, all := http.NewServeMux(), http.NewServeMux(), http.NewServeMux()
+	panel.Handle("/", agent.Handler(a))
+	watch.ServeGuard(panel, engine)
+	watch.ServeKernel(kernel, hands.NewBans())
+	all.Handle("/v1/bans/", socket.Only(kernel, o.watch))
+	all.Handle("/", socket.Only(panel, o.group))
+	return all, nil
 }

@@ -38,7 +38,7 @@ func run(ctx context.Context, args []string) int {
 		Registry: registry,
 		Version:  version,
 		Commands: map[string]*cobra.Command{
-			"serve": serveCommand(), "nameserver": nameserverCommand(), "agent": agentCommand(), "log recover": recoverCommand(),
+			"serve": serveCommand(), "nameserver": nameserverCommand(), "agent": agentCommand(), "watch": watchCommand(), "log recover": recoverCommand(),
 			"witness serve": witnessServe(), "witness key": witnessKey(),
 			"password blocklist import": importCommand(),
 		},

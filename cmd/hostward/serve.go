@@ -23,15 +23,17 @@ import (
 	"hostward/internal/act"
 	"hostward/internal/core"
 	"hostward/internal/face/cli"
+	"hostward/internal/host"
 	"hostward/internal/house"
+	"hostward/internal/watch"
 )
 
 // options are the flags of serve; empty ones take the defaults of SPEC 0.
 type options struct {
-	data, config, database, origin string
-	listen, dns, nameserver, agent string
-	dot                            overTLS
-	private                        bool
+	data, config, database, origin        string
+	listen, dns, nameserver, agent, watch string
+	dot                                   overTLS
+	private                               bool
 }
 
 func (o *options) fill(getenv func(string) string) {
@@ -99,6 +101,7 @@ func serveCommand() *cobra.Command {
 	o.dot.flags(f)
 	f.StringVar(&o.nameserver, "nameserver", "", "socket of a nameserver that runs as its own process (hostward nameserver); --dns and --dot are not used then")
 	f.StringVar(&o.agent, "agent", "", "socket of the process with root's hands (hostward agent); without it the server is looked at only")
+	f.StringVar(&o.watch, "watch", "", "socket of hostward watch, our own ban engine")
 	f.StringVar(&o.origin, "origin", "", "name of the log for the world, such as panel.example.org/log; fixed at the first start")
 	f.BoolVar(&o.private, "allow-private", false, "let other servers (witnesses, nameservers) have private and local addresses")
 	return c
@@ -122,7 +125,7 @@ func serve(ctx context.Context, o options) error {
 			return fmt.Errorf("--dns: %w", err)
 		}
 	}
-	c.Agent = o.agent
+	c.Agent, c.Guard = o.agent, o.guard
 	logs, err := openLogs(o.data)
 	if err != nil {
 		return err
@@ -153,6 +156,18 @@ func serve(ctx context.Context, o options) error {
 	return errors.Join(s.run(ctx, h), h.Close())
 }
 
+// guard returns a ban engine: our own is a process of its own, Fail2Ban's socket is
+// root's and behind the agent.
+func (o *options) guard(engine string) host.Guard {
+	switch {
+	case engine == "watch" && o.watch != "":
+		return watch.Dial(o.watch)
+	case engine == "fail2ban" && o.agent != "":
+		return watch.Dial(o.agent)
+	}
+	return nil
+}
+
 // address reads host:port; an empty host is every address.
 func address(s string) (netip.AddrPort, error) {
 	if strings.HasPrefix(s, ":") {
@@ -177,7 +192,8 @@ func addresses(flag string, list []string) (out []netip.AddrPort, err error) {
 // for each failed log-in.
 func openLogs(data string) (*os.File, error) {
 	dir := filepath.Join(data, "log")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	// The service's group may read: the ban engine does.
+	if err := errors.Join(os.MkdirAll(dir, 0o750), os.Chmod(dir, 0o750)); err != nil {
 		return nil, err
 	}
 	return os.OpenFile(filepath.Join(dir, "panel.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/netip"
 	"time"
+
+	"hostward/internal/core"
 )
 
 // Ban is an address or a network that is kept out.
@@ -15,6 +17,7 @@ type Ban struct {
 	Times    int          `json:"times"`          // how often it was banned, with this one
 	Failures int          `json:"failures"`       // that led to it
 	Lines    []string     `json:"lines,omitempty"`
+	Dropped  uint64       `json:"dropped,omitempty"` // packets that the kernel dropped so far
 }
 
 // Jail is what one jail goes by, and how it stands.
@@ -37,7 +40,7 @@ type Jail struct {
 type BanEvent struct {
 	Seq  uint64    `json:"seq"`
 	Time time.Time `json:"time"`
-	What string    `json:"what"` // "banned", "unbanned", "widened", "spared": a trusted or own address would have been
+	What string    `json:"what"` // "banned", "unbanned", "widened", "spared": a trusted or own address would have been; "restored": the kernel had lost it
 	By   string    `json:"by,omitempty"`
 	Ban
 }
@@ -56,4 +59,65 @@ type Guard interface {
 	// Test bans an address of TEST-NET-2 (RFC 5737), looks whether the kernel drops
 	// what comes from it, and lifts it again.
 	Test(ctx context.Context) error
+}
+
+// Kernel keeps prefixes out, as a ban engine asks it to. Who holds one is root; an
+// engine without rights reaches it through the agent.
+type Kernel interface {
+	// Ban keeps prefixes out until their bans end; only Prefix and Until count. One
+	// that is banned already gets the new end. When it returns without error, the
+	// kernel has them all. Those that Bannable refuses are in the error, the others in force.
+	Ban(ctx context.Context, bans []Ban) error
+	// Unban lets exactly these prefixes in; those that are not banned are no error.
+	Unban(ctx context.Context, prefixes []netip.Prefix) error
+	// Banned reads back what the kernel holds.
+	Banned(ctx context.Context) ([]Ban, error)
+	// Test proves that a ban keeps packets out: see Guard.
+	Test(ctx context.Context) error
+}
+
+// The widest networks that may be banned.
+const (
+	Widest4 = 8
+	Widest6 = 16
+)
+
+// Plain is a prefix as bans are kept: of IPv4 where IPv6 maps it, without zone, its
+// host bits zero.
+func Plain(p netip.Prefix) netip.Prefix {
+	a, bits := p.Addr(), p.Bits()
+	if a.Is4In6() && bits >= 96 {
+		a, bits = a.Unmap(), bits-96
+	}
+	return netip.PrefixFrom(a.WithZone(""), bits).Masked()
+}
+
+// Bannable returns why a plain prefix is never banned, whoever asks.
+func Bannable(p netip.Prefix) error {
+	a := p.Addr()
+	switch {
+	case !p.IsValid():
+		return core.Errorf(core.Invalid, "an address or a network such as 192.0.2.7 or 2001:db8::/64 is accepted")
+	case a.Is4() && p.Bits() < Widest4, a.Is6() && p.Bits() < Widest6:
+		return core.Errorf(core.Invalid, "%s is too wide to be banned: networks down to /%d (IPv4) and /%d (IPv6) are accepted", p, Widest4, Widest6)
+	}
+	for _, never := range neverBanned {
+		if never.prefix.Overlaps(p) {
+			return core.Errorf(core.Invalid, "%s is not banned: %s", p, never.why)
+		}
+	}
+	return nil
+}
+
+var neverBanned = []struct {
+	prefix netip.Prefix
+	why    string
+}{
+	{netip.MustParsePrefix("0.0.0.0/8"), "no host has such an address"},
+	{netip.MustParsePrefix("127.0.0.0/8"), "it is the machine itself"},
+	{netip.MustParsePrefix("169.254.0.0/16"), "it is link-local"},
+	{netip.MustParsePrefix("224.0.0.0/3"), "it is multicast or broadcast"},
+	{netip.MustParsePrefix("::/64"), "it is the machine itself, or an address of IPv4 in disguise"},
+	{netip.MustParsePrefix("fe80::/10"), "it is link-local"},
+	{netip.MustParsePrefix("ff00::/8"), "it is multicast"},
 }

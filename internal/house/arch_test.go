@@ -42,10 +42,19 @@ var hands = map[string]string{
 	"math/rand/v2": "randomness comes from core.NewID and core.NewToken",
 }
 
+// pure is for rooms that work on text alone.
+var pure = map[string]string{
+	"os": "it is handed a file system, and acts on nothing", "os/exec": "it acts on nothing", "net": "it knows no network", "log/slog": "it returns errors",
+}
+
 var rooms = []room{
 	{dir: "internal/core", bans: map[string]string{"github.com/": "core is standard library only", "golang.org/": "core is standard library only", "modernc.org/": "core is standard library only"}},
 	{dir: "internal/file", ours: []string{"core"}},
-	{dir: "internal/socket", ours: []string{"core"}},
+	{dir: "internal/jail", ours: []string{"core", "jail/conf", "jail/date", "jail/literal", "jail/pattern"}, bans: pure},
+	{dir: "internal/jail/conf", bans: pure},
+	{dir: "internal/jail/literal", bans: pure},
+	{dir: "internal/jail/pattern", bans: pure},
+	{dir: "internal/jail/date", ours: []string{"jail/pattern"}, bans: pure},
 	{dir: "internal/rr", ours: []string{"core"}},
 	{dir: "internal/rr/sign", ours: []string{"core", "rr"}, bans: map[string]string{
 		"os": "signing is pure: time, keys and randomness are given to it", "net": "signing knows no network", "crypto/rand": "signing is given what it needs"}},
@@ -63,6 +72,10 @@ var rooms = []room{
 	{dir: "internal/host", ours: []string{"core", "rr", "rr/sign"}, bans: map[string]string{
 		"os": "host holds effects as data; host/hands carries them out", "os/exec": "host holds effects as data"}},
 	{dir: "internal/host/hands", ours: []string{"core", "rr", "rr/sign", "host", "nameserver"}},
+	{dir: "internal/socket", ours: []string{"core"}},
+	// The ban engine outlives the panel and needs no rights: it asks a host.Kernel.
+	{dir: "internal/watch", ours: []string{"core", "file", "host", "jail", "socket"}, bans: map[string]string{
+		"database/sql": "the ban engine keeps its own book; it never opens the database"}},
 	{dir: "internal/act", ours: []string{"core", "ledger", "store"}, bans: map[string]string{
 		"net/http": "the door knows no face"}},
 	// The agent believes proofs of the log, and carries out what controls plan.
@@ -101,6 +114,7 @@ var elsewhere = map[string]struct{ rooms, why string }{
 	"github.com/boombuler/":         {"internal/face/web", "only a page draws a QR code"},
 	"github.com/miekg/dns":          {"internal/rr", "the DNS library stays behind internal/rr, so that another can take its place"},
 	"github.com/spf13/cobra":        {"internal/face/cli cmd/hostward", "only the CLI knows its library"},
+	"github.com/google/nftables":    {"internal/host/hands", "only the hands speak to the kernel"},
 	"golang.org/x/mod/sumdb/":       {"internal/ledger internal/keeper internal/witness internal/house", "tree arithmetic stays in the log's rooms"},
 }
 
