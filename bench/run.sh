@@ -10,3 +10,4 @@ echo "== the panel"; bench/panel/run.sh
 echo "== the nameserver"; bench/dns/run.sh
 echo "== signing"; go run ./bench/sign; go run ./bench/sign -nsec3
 echo "== bans"; bench/ban/live/run.sh
+echo "== the firewall"; go run ./bench/firewall

@@ -581,7 +581,7 @@ func TestUnitsAreValid(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		t.Skip(err)
 	}
-	for _, unit := range []string{"hostward.service", "hostward-nameserver.service", "hostward-watch.service", "hostward-witness.service"} {
+	for _, unit := range []string{"hostward.service", "hostward-nameserver.service", "hostward-watch.service", "hostward-witness.service", "hostward-firewall.service"} {
 		file := filepath.Join(t.TempDir(), unit)
 		must(t, os.WriteFile(file, []byte(strings.ReplaceAll(read(t, "deploy/systemd/"+unit), "/usr/bin/hostward", program(t))), 0o600))
 		if out, err := exec.Command("systemd-analyze", "verify", "--man=no", file).CombinedOutput(); err != nil || len(out) > 0 {
