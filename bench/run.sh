@@ -9,3 +9,4 @@ echo "== breached passwords"; go run ./bench/breach
 echo "== the panel"; bench/panel/run.sh
 echo "== the nameserver"; bench/dns/run.sh
 echo "== signing"; go run ./bench/sign; go run ./bench/sign -nsec3
+echo "== bans"; go run ./bench/ban/match
