@@ -31,6 +31,9 @@
 // at the beginning and locally anywhere. \w, \d, \s and \b are those of Unicode
 // unless a is set. Anything else is an error that says where it stands.
 //
+// One thing differs: a lazy repetition of a group with an upper bound, such as
+// (a?|b){0,2}?, goes on where a round matched nothing; module re stops there.
+//
 // Text must be valid UTF-8.
 //
 // Sources: Python 3.11, library reference, "re: Regular expression operations".
