@@ -19,7 +19,7 @@
 // then on the time is at most proportional to the text times the expression, as
 // with an automaton. That holds for look-around too as long as it looks a limited
 // way (Pattern.Linear). What a back-reference matches depends on more than such
-// a state: those expressions, and look-around without limit, get a number of
+// a state: those expressions, and look-around and atomic groups without limit, get a number of
 // steps, and a text that needs more counts as not matched (Machine.GaveUp).
 //
 // # What is understood
