@@ -11,3 +11,4 @@ echo "== the nameserver"; bench/dns/run.sh
 echo "== signing"; go run ./bench/sign; go run ./bench/sign -nsec3
 echo "== bans"; bench/ban/live/run.sh
 echo "== the firewall"; go run ./bench/firewall
+echo "== bans"; go run ./bench/ban/match

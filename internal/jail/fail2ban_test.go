@@ -86,14 +86,29 @@ type variant struct {
 	Options map[string]any `json:"options"`
 	Journal bool           `json:"journal"`
 	Lines   []string       `json:"lines"`
+	mode    jail.Mode
 }
 
 type job struct {
-	Base    string         `json:"base"`
-	Spec    string         `json:"spec"`
-	Options map[string]any `json:"options"`
-	Journal bool           `json:"journal"`
-	Lines   []string       `json:"lines"`
+	Base     string         `json:"base"`
+	Spec     string         `json:"spec"`
+	Options  map[string]any `json:"options"`
+	Journal  bool           `json:"journal"`
+	Lines    []string       `json:"lines"`
+	Mode     string         `json:"mode"`
+	FindTime int            `json:"findtime"`
+}
+
+// findTime of catching up: the samples are of all years, and some count then.
+const findTime = 200 * 24 * time.Hour
+
+// ask has fail2ban read the lines of a variant.
+func (v variant) ask(f *fail2ban, folder, name string) reply {
+	f.t.Helper()
+	mode := map[jail.Mode]string{jail.Live: "live", jail.CatchUp: "catchup", jail.Offline: "offline"}[v.mode]
+	var r reply
+	f.ask(job{folder, name, v.Options, v.Journal, v.Lines, mode, int(findTime.Seconds())}, &r)
+	return r
 }
 
 type reply struct {
@@ -154,7 +169,7 @@ func ours(d jail.Definition, v variant) ([]*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.SetMode(jail.Offline)
+	f.SetMode(v.mode)
 	answers := make([]*answer, len(v.Lines))
 	for i, line := range v.Lines {
 		match := f.Match
@@ -282,17 +297,22 @@ func TestEveryShippedFilterAnswersAsFail2banDoes(t *testing.T) {
 			samples.Variants = []variant{{}}
 		}
 		for _, v := range samples.Variants {
-			var want reply
-			f2b.ask(job{folder, name, v.Options, v.Journal, v.Lines}, &want)
+			v.mode = jail.Offline
+			want := v.ask(f2b, folder, name)
 			def, err := jail.ReadFilter(os.DirFS(folder), v.spec(name))
 			if err != nil || want.Error != "" {
 				t.Errorf("%s: %v, fail2ban: %s", v.spec(name), err, want.Error)
 				continue
 			}
-			def.Location = location
+			def.Location, def.FindTime = location, findTime
 			differ += compareParts(t, v.spec(name), want, def)
 			m, d := compare(t, v.spec(name), def, v, want)
 			lines, matched, differ = lines+len(v.Lines), matched+m, differ+d
+			for _, mode := range []jail.Mode{jail.Live, jail.CatchUp} {
+				v.mode = mode
+				_, d = compare(t, fmt.Sprintf("%s, mode %d", v.spec(name), mode), def, v, v.ask(f2b, folder, name))
+				differ += d
+			}
 			if len(v.Options) == 0 {
 				all = append(all, made{name, def})
 			}
@@ -310,10 +330,8 @@ func TestEveryShippedFilterAnswersAsFail2banDoes(t *testing.T) {
 	}
 	lines, matched, differ = 0, 0, 0
 	for _, m := range all { // each filter on the samples of all
-		v := variant{Lines: everything}
-		var want reply
-		f2b.ask(job{folder, m.name, nil, false, everything}, &want)
-		found, d := compare(t, m.name+" on all samples", m.def, v, want)
+		v := variant{Lines: everything, mode: jail.Offline}
+		found, d := compare(t, m.name+" on all samples", m.def, v, v.ask(f2b, folder, m.name))
 		lines, matched, differ = lines+len(everything), matched+found, differ+d
 	}
 	t.Logf("every filter on every line: %d lines, %d failures, %d differences", lines, matched, differ)

@@ -260,10 +260,10 @@ func (d *Detector) learn(at int, s span, line []byte, now time.Time) {
 	if d.unused == at {
 		d.unused++
 	}
-	d.last = boundary{
-		begin: s.begin, end: s.end,
-		before: byteAt(line, s.begin-1), first: byteAt(line, s.begin),
-		last: byteAt(line, s.end-1), next: byteAt(line, s.end),
+	d.last.begin, d.last.end = s.begin, s.end
+	if !l.anchored { // what stands around the date is asked for only then
+		d.last.before, d.last.first = byteAt(line, s.begin-1), byteAt(line, s.begin)
+		d.last.last, d.last.next = byteAt(line, s.end-1), byteAt(line, s.end)
 	}
 	if at > 0 && at != d.lastAt {
 		at = d.promote(at)

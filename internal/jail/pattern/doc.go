@@ -19,7 +19,7 @@
 // then on the time is at most proportional to the text times the expression, as
 // with an automaton. That holds for look-around too as long as it looks a limited
 // way (Pattern.Linear). What a back-reference matches depends on more than such
-// a state: those expressions, and look-around without limit, get a number of
+// a state: those expressions, and look-around and atomic groups without limit, get a number of
 // steps, and a text that needs more counts as not matched (Machine.GaveUp).
 //
 // # What is understood
@@ -30,6 +30,9 @@
 // one width, conditions, back-references, the flags a, i, m, s, u, x, globally
 // at the beginning and locally anywhere. \w, \d, \s and \b are those of Unicode
 // unless a is set. Anything else is an error that says where it stands.
+//
+// One thing differs: a lazy repetition of a group with an upper bound, such as
+// (a?|b){0,2}?, goes on where a round matched nothing; module re stops there.
 //
 // Text must be valid UTF-8.
 //

@@ -186,7 +186,9 @@ func (m *Machine) run(pc, pos int32) (end int32, ok bool) {
 				continue
 			}
 		case opAtomic:
-			if next, ok := m.inside(pc, pos); ok {
+			m.looks++ // the first way it matches counts, even if the match failed behind it before
+			next, ok := m.inside(pc, pos)
+			if m.looks--; ok {
 				pos, pc = next, in.x
 				continue
 			}

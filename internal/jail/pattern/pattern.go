@@ -85,21 +85,32 @@ func (p *Pattern) judge(root *node) {
 			what = "condition"
 		case isAtomic:
 			what = "atomic group"
+			p.unremembered(n)
 		case isRepeat:
 			if n.mode == possessive {
 				what = "possessive repetition"
+				if _, ok := n.subs[0].single(); !ok {
+					p.unremembered(n)
+				}
 			}
 		case isLook:
-			what, p.looks = lookName(n), true
-			if _, most := n.subs[0].width(); most > farthest {
-				p.linear = false
-			}
+			what = lookName(n)
+			p.unremembered(n.subs[0])
 		}
 		if what != "" && !slices.Contains(p.tail, what) {
 			p.tail = append(p.tail, what)
 		}
 	})
 	slices.Sort(p.tail)
+}
+
+// unremembered notes that states within a part cannot be remembered, as what fails
+// or matches in there may do otherwise from elsewhere.
+func (p *Pattern) unremembered(n *node) {
+	p.looks = true
+	if _, most := n.width(); most > farthest {
+		p.linear = false
+	}
 }
 
 func lookName(n *node) string {

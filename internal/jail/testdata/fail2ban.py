@@ -90,6 +90,9 @@ def run(job):
         made, parts = make(job["base"], job["spec"], job.get("options") or {})
     except Exception as e:
         return {"error": "%s: %s" % (type(e).__name__, e)}
+    mode = job.get("mode", "offline")
+    made.checkFindTime, made.inOperation = mode != "offline", mode == "live"
+    made.setFindTime(job.get("findtime", 600))
     answers = []
     for line in job["lines"]:
         try:
