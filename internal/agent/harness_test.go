@@ -45,12 +45,13 @@ type fault struct {
 }
 
 const (
+	old    = "old \xe9\n" // Latin-1: what is brought back need be no UTF-8
 	path   = "/etc/thing/hostward.conf"
 	reload = "/usr/sbin/thing"
 )
 
 func newMachine() *machine {
-	return &machine{files: map[string]string{path: "old\n"}, tables: map[string]string{}, loaded: "old\n", id: "boot-1", up: time.Hour}
+	return &machine{files: map[string]string{path: old}, tables: map[string]string{}, loaded: old, id: "boot-1", up: time.Hour}
 }
 
 func (m *machine) Do(_ context.Context, s host.Step) error {
@@ -180,7 +181,7 @@ func thing() control.Machine {
 		},
 		Plan: func(w *want, h have) (steps []host.Step) {
 			if w == nil {
-				w = &want{Text: "old\n"}
+				w = &want{Text: old}
 			}
 			if h.Table != w.Rules {
 				steps = append(steps, host.LoadTable{Family: "inet", Name: "thing", Rules: w.Rules})

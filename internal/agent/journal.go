@@ -102,7 +102,7 @@ func (j *journal) add(e host.Entry) (host.Entry, error) {
 		return e, err
 	}
 	line = append(line, '\n')
-	if _, err := j.f.Write(line); err == nil {
+	if _, err = j.f.Write(line); err == nil {
 		err = j.f.Sync()
 	}
 	if err != nil {
@@ -136,7 +136,7 @@ func (j *journal) after(seq uint64, n int) ([]host.Line, error) {
 // drop writes the file anew from the entry with number seq on, which stays: the
 // next one names its hash.
 func (j *journal) drop(seq uint64) error {
-	all, err := os.ReadFile(j.path)
+	all, err := os.ReadFile(j.path) //nolint:gosec // root names the folder
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (j *journal) drop(seq uint64) error {
 	if err := file.Replace(j.path, all[at:], 0o600); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(j.path, os.O_RDWR, 0o600)
+	f, err := os.OpenFile(j.path, os.O_RDWR, 0o600) //nolint:gosec // root names the folder
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func Pin(dir, key string) error {
 	if err := ledger.CheckKey(key); err != nil {
 		return fmt.Errorf("pinning the log's key: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:gosec // root names the folder
 		return err
 	}
 	return file.Replace(filepath.Join(dir, "log.key"), []byte(key+"\n"), 0o600)

@@ -43,16 +43,23 @@ type pending struct {
 
 // step is a host.Step as it is kept: exactly one is there.
 type step struct {
-	Write  *host.WriteFile  `json:"write,omitempty"`
+	Write  *content         `json:"write,omitempty"`
 	Remove *host.RemoveFile `json:"remove,omitempty"`
 	Load   *host.LoadTable  `json:"load,omitempty"`
 	Run    *host.Run        `json:"run,omitempty"`
 }
 
+// content is a host.WriteFile whose octets need be no text.
+type content struct {
+	Path    string      `json:"path"`
+	Mode    fs.FileMode `json:"mode"`
+	Content []byte      `json:"content"`
+}
+
 func keep(s host.Step) (step, error) {
 	switch s := s.(type) {
 	case host.WriteFile:
-		return step{Write: &s}, nil
+		return step{Write: &content{s.Path, s.Mode, []byte(s.Content)}}, nil
 	case host.RemoveFile:
 		return step{Remove: &s}, nil
 	case host.LoadTable:
@@ -66,7 +73,7 @@ func keep(s host.Step) (step, error) {
 func (s step) unpack() (host.Step, error) {
 	switch {
 	case s.Write != nil:
-		return *s.Write, nil
+		return host.WriteFile{Path: s.Write.Path, Mode: s.Write.Mode, Content: string(s.Write.Content)}, nil
 	case s.Remove != nil:
 		return *s.Remove, nil
 	case s.Load != nil:
