@@ -213,7 +213,7 @@ func (f *Face) again(v *visit, try *attempt) {
 	if err != nil || here.Path == "" {
 		here = &url.URL{Path: "/do/" + try.op}
 	}
-	if p, _ := f.find(here.EscapedPath()); p == nil || p.Roles&v.actor.Role == 0 {
+	if p, _ := f.find(here.EscapedPath(), v.actor.Role); p == nil || p.Roles&v.actor.Role == 0 {
 		if here.Path != "/do/"+try.op {
 			here = &url.URL{Path: "/do/" + try.op}
 		}

@@ -33,7 +33,8 @@
 //   - Icon: a name of icon.go (zone, account, log, policy, shield, key, clock,
 //     lock, mail, server, ban, cert, backup, database, firewall, door …).
 //   - Kind.Path: set it ("/zones/{id}"), so that search and redirects find the object.
-//   - A page at "/" replaces the plain overview; so do "/login" and "/setup".
+//   - A page at "/" replaces the plain overview, for its roles; so do "/login" and
+//     "/setup".
 //
 // A call that answers not-found makes the whole page a 404. One that is denied
 // or got bad input leaves Get nil and its sentence in Fault: show both cases.

@@ -59,7 +59,12 @@ func (f *Face) loadPages() error {
 	var faults []error
 	pages := f.Registry.Pages()
 	for _, own := range f.ownPages() {
-		if !slices.ContainsFunc(pages, func(p act.Page) bool { return p.Path == own.Path }) {
+		for _, p := range pages {
+			if p.Path == own.Path {
+				own.Roles &^= p.Roles
+			}
+		}
+		if own.Roles != 0 {
 			pages = append(pages, own)
 		}
 	}
@@ -106,13 +111,20 @@ func (f *Face) loadPage(p act.Page) (*route, error) {
 	return r, nil
 }
 
-func (f *Face) find(path string) (*route, map[string]string) {
+// find returns the page of a path for a role; one for other roles if it has none.
+func (f *Face) find(path string, role act.Role) (*route, map[string]string) {
+	var others *route
+	var theirs map[string]string
 	for _, p := range f.pages {
-		if params, ok := p.match(path); ok {
+		params, ok := p.match(path)
+		if ok && p.Roles&role != 0 {
 			return p, params
 		}
+		if ok && others == nil {
+			others, theirs = p, params
+		}
 	}
-	return nil, nil
+	return others, theirs
 }
 
 // alone are the pages for people who are not logged in yet.
@@ -126,7 +138,7 @@ func (f *Face) page(v *visit) {
 // showPage shows the page at u; try, if any, is the form that was just sent
 // from it and did not go through.
 func (f *Face) showPage(v *visit, u *url.URL, status int, try *attempt) {
-	p, params := f.find(u.EscapedPath())
+	p, params := f.find(u.EscapedPath(), v.actor.Role)
 	if f.unready(v) && u.Path != "/setup" {
 		v.redirect("/setup")
 		return

@@ -109,7 +109,7 @@ func (f *Face) crumbs(s *Sheet) []crumb {
 		if c != '/' || i == 0 {
 			continue
 		}
-		if p, params := f.find(s.url.Path[:i]); p != nil && p.Roles&s.Actor.Role != 0 {
+		if p, params := f.find(s.url.Path[:i], s.Actor.Role); p != nil && p.Roles&s.Actor.Role != 0 {
 			way = append(way, crumb{fill(p.Title, params), s.url.Path[:i]})
 		}
 	}

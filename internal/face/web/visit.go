@@ -61,7 +61,7 @@ func (f *Face) anyhow(r *http.Request) bool {
 // shown but the way out, and what he wanted is refused on record.
 func (f *Face) shut(v *visit, err error) {
 	op, _ := strings.CutPrefix(v.r.URL.Path, "/do/")
-	if p, params := f.find(v.r.URL.EscapedPath()); p != nil {
+	if p, params := f.find(v.r.URL.EscapedPath(), v.actor.Role); p != nil {
 		op = f.first(p, params, v.r.URL)
 	}
 	if _, ok := f.Registry.Op(op); ok {

@@ -174,3 +174,22 @@ func indented(raw json.RawMessage) string {
 	}
 	return b.String()
 }
+
+// InForce counts the controls that are.
+func (l List) InForce() int {
+	return l.count(func(s Standing) bool { return s.State == host.InForce })
+}
+
+// Ordered counts those that were ever ordered, and not let go of.
+func (l List) Ordered() int {
+	return l.count(func(s Standing) bool { return s.Number > 0 && s.State != host.Idle })
+}
+
+func (l List) count(is func(Standing) bool) (n int) {
+	for _, s := range l.Controls {
+		if is(s) {
+			n++
+		}
+	}
+	return n
+}

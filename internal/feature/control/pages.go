@@ -13,6 +13,11 @@ var templates embed.FS
 
 func pages() []act.Page {
 	return []act.Page{
+		{Path: "/", Title: "Overview", Icon: "overview", Roles: act.Admins | act.Auditor, Template: templates, File: "page/overview.html",
+			Calls: func(map[string]string, url.Values) map[string]act.Call {
+				return map[string]act.Call{"controls": {Op: "control.list"}, "banned": call("ban.list", map[string]any{"limit": 1}), "bans": {Op: "ban.histogram"},
+					"doors": call("log.histogram", map[string]any{"class": []string{"authentication"}})}
+			}},
 		{Path: "/controls", Title: "Controls", Section: "Server", Icon: "server", Order: 20, Roles: act.Admins | act.Auditor, Template: templates, File: "page/controls.html",
 			Calls: func(map[string]string, url.Values) map[string]act.Call {
 				return map[string]act.Call{"controls": {Op: "control.list"}}
