@@ -30,14 +30,11 @@ type controlled struct {
 // TestTheFirewallIsAppliedConfirmedAndUndone goes from an order to the kernel and back
 // into the log, with the real agent, nftables and a panel that dies in between.
 func TestTheFirewallIsAppliedConfirmedAndUndone(t *testing.T) {
-	if os.Getenv("HOSTWARD_NAMESPACE") == "" {
-		inNamespace(t)
+	if !ownMachine(t) {
 		return
 	}
-	// What the agent keeps for the boot lies in a /var/lib of its own.
-	must(t, exec.CommandContext(t.Context(), tool(t, "mount"), "-t", "tmpfs", "tmpfs", "/var/lib").Run())
 	c := &controlled{hosting: &hosting{T: t, dir: t.TempDir()}, socket: filepath.Join(t.TempDir(), "run", "agent.sock")}
-	c.agent()
+	runAgent(t, c.socket)
 	c.open()
 
 	before := time.Now()
@@ -86,26 +83,66 @@ func TestTheFirewallIsAppliedConfirmedAndUndone(t *testing.T) {
 	}
 }
 
-// agent runs the real one until the test ends.
-func (c *controlled) agent() {
-	c.Helper()
-	a, err := agent.Open(agent.Config{Dir: c.TempDir(), Machines: house.Machines(), Eyes: realhands.Machine{}, Hands: realhands.Machine{}, Every: 500 * time.Millisecond})
-	must(c.T, err)
-	l, err := socket.Listen(c.Context(), c.socket, "agent")
-	must(c.T, err)
+// runAgent runs the real one until the test ends.
+func runAgent(t *testing.T, path string) {
+	t.Helper()
+	a, err := agent.Open(agent.Config{Dir: t.TempDir(), Machines: house.Machines(), Eyes: realhands.Machine{}, Hands: realhands.Machine{}, Every: 500 * time.Millisecond})
+	must(t, err)
+	l, err := socket.Listen(t.Context(), path, "agent")
+	must(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
 	go func() { a.Run(ctx); ended <- nil }()
 	go func() { ended <- socket.Serve(ctx, l, agent.Handler(a)) }()
-	c.Cleanup(func() {
+	t.Cleanup(func() {
 		stop()
 		for range 2 {
 			if err := <-ended; err != nil {
-				c.Error(err)
+				t.Error(err)
 			}
 		}
-		must(c.T, a.Close())
+		must(t, a.Close())
 	})
+}
+
+// ownMachine is a network of our own, and a /var/lib where the agent keeps its things.
+func ownMachine(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv("HOSTWARD_NAMESPACE") == "" {
+		inNamespace(t)
+		return false
+	}
+	must(t, exec.CommandContext(t.Context(), tool(t, "mount"), "-t", "tmpfs", "tmpfs", "/var/lib").Run())
+	return true
+}
+
+// TestControlsInChromium applies the firewall in a browser, and keeps it over the new
+// connection that the panel makes the browser open.
+func TestControlsInChromium(t *testing.T) {
+	if !ownMachine(t) {
+		return
+	}
+	path := filepath.Join(t.TempDir(), "run", "agent.sock")
+	runAgent(t, path)
+	w := worldWith(t, house.Config{Agent: path})
+	w.populate()
+	b := w.openPanel(t)
+	b.Session(w.people["administrator"].cookie)
+	b.Visit("overview", "/")
+	says(b, "Controls in force")
+	b.Open("/controls/firewall")
+	says(b, "not under control")
+	b.Click("form[action='/do/control.apply'] button[type='submit'], form[action='/do/control.apply'] .foot button")
+	says(b, "is in effect and waits for you")
+	b.Visit("control-waits", "/controls/firewall")
+	b.Visit("overview-waits", "/")
+	b.Open("/controls/firewall")
+	b.Click("form[action='/do/control.confirm'] button")
+	b.Until("!document.body.innerText.includes('waits for you')")
+	says(b, "in force")
+	b.Visit("control", "/controls/firewall")
+	b.Visit("controls", "/controls")
+	b.Visit("overview-force", "/")
 }
 
 func (c *controlled) open() {

@@ -1,7 +1,9 @@
 package house_test
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -20,7 +22,12 @@ import (
 // certificate of a known authority, and opens it in a browser of its own.
 func (w *world) openPanel(t *testing.T) *webtest.Tab {
 	t.Helper()
-	server := httptest.NewTLSServer(w.web)
+	server := httptest.NewUnstartedServer(w.web)
+	server.Config.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
+		return core.WithConnected(ctx, time.Now())
+	}
+	server.EnableHTTP2 = true
+	server.StartTLS()
 	t.Cleanup(server.Close)
 	u, err := url.Parse(server.URL)
 	if err != nil {
