@@ -32,7 +32,7 @@ func watchCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context()) }}
 	f := c.Flags()
 	f.StringVar(&o.folder, "folder", "/var/lib/hostward-watch", "where it keeps what it knows")
-	f.StringVar(&o.config, "config", "/etc/hostward/ban", "folder of jails and filters, laid out like /etc/fail2ban")
+	f.StringVar(&o.config, "config", "/etc/hostward-watch", "folder of jails and filters, laid out like /etc/fail2ban")
 	f.StringVar(&o.filters, "filters", "/etc/fail2ban", "folder of filters for those that --config has not; empty: none")
 	f.StringVar(&o.agent, "agent", "", "Unix socket of the agent, which is asked for bans")
 	f.StringVar(&o.socket, "socket", "/run/hostward-watch/watch.sock", "Unix socket for the panel")

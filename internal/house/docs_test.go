@@ -31,7 +31,7 @@ import (
 const top = "../.."
 
 // pages are the documents that are held against the program.
-var pages = []string{"README.md", "docs/design.md", "docs/operate.md", "docs/doors.md", "docs/dns.md", "docs/zones.md", "docs/bans.md", "docs/clock.md", "docs/asvs.md", "docs/operations.md", "docs/dependencies.md"}
+var pages = []string{"README.md", "docs/design.md", "docs/operate.md", "docs/doors.md", "docs/dns.md", "docs/zones.md", "docs/bans.md", "docs/clock.md", "docs/controls.md", "docs/firewall.md", "docs/handlers.md", "docs/asvs.md", "docs/operations.md", "docs/dependencies.md"}
 
 func read(t *testing.T, name string) string {
 	t.Helper()
@@ -336,7 +336,7 @@ func commandTexts(t *testing.T) map[string]string {
 		}
 		all[page] = strings.ReplaceAll(b.String(), "sudo -u hostward ", "")
 	}
-	for _, unit := range []string{"hostward.service", "hostward-nameserver.service", "hostward-watch.service", "hostward-witness.service"} {
+	for _, unit := range []string{"hostward.service", "hostward-agent.service", "hostward-nameserver.service", "hostward-watch.service", "hostward-witness.service"} {
 		for line := range strings.SplitSeq(read(t, "deploy/systemd/"+unit), "\n") {
 			if strings.HasPrefix(line, "ExecStart=") {
 				all[unit] += line + "\n"
@@ -581,7 +581,7 @@ func TestUnitsAreValid(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		t.Skip(err)
 	}
-	for _, unit := range []string{"hostward.service", "hostward-nameserver.service", "hostward-watch.service", "hostward-witness.service", "hostward-firewall.service"} {
+	for _, unit := range []string{"hostward.service", "hostward-agent.service", "hostward-nameserver.service", "hostward-watch.service", "hostward-witness.service", "hostward-firewall.service"} {
 		file := filepath.Join(t.TempDir(), unit)
 		must(t, os.WriteFile(file, []byte(strings.ReplaceAll(read(t, "deploy/systemd/"+unit), "/usr/bin/hostward", program(t))), 0o600))
 		if out, err := exec.Command("systemd-analyze", "verify", "--man=no", file).CombinedOutput(); err != nil || len(out) > 0 {

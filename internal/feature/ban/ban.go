@@ -32,6 +32,14 @@ func New(p Ports) *Bans {
 	return &Bans{p}
 }
 
+// joinedBy is how the panel is told where an engine is.
+func joinedBy(engine string) string {
+	if engine == Watch {
+		return "--watch, where hostward watch runs"
+	}
+	return "--agent, where hostward agent runs"
+}
+
 //go:embed sql
 var migrations embed.FS
 
@@ -95,7 +103,7 @@ func (b *Bans) guard(ctx context.Context, v *act.View) (host.Guard, Policy, erro
 			return g, p, nil
 		}
 	}
-	return nil, p, core.Errorf(core.Unavailable, "the engine %s is not joined to this panel: that is the work of the agent, which does not run here", p.Engine)
+	return nil, p, core.Errorf(core.Unavailable, "the engine %s is not joined to this panel: it is served with %s", p.Engine, joinedBy(p.Engine))
 }
 
 func errNone() error {

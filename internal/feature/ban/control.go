@@ -23,7 +23,7 @@ const (
 	JailsPath  = "/etc/fail2ban/jail.d/hostward.local"
 	FilterPath = "/etc/fail2ban/filter.d/" + panelFilter + ".conf"
 	ActionPath = "/etc/fail2ban/action.d/hostward.conf"
-	WatchPath  = "/etc/hostward/ban/jail.d/hostward.conf"
+	WatchPath  = "/etc/hostward-watch/jail.d/hostward.conf"
 
 	panelFilter = "hostward-panel"
 	ownLog      = "/var/log/fail2ban.log"

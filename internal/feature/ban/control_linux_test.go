@@ -78,7 +78,7 @@ func (m *machine) jail(name string) *ban.Jail {
 }
 
 const (
-	writeAll = "write /etc/fail2ban/filter.d/hostward-panel.conf,write /etc/fail2ban/action.d/hostward.conf,write /etc/fail2ban/jail.d/hostward.local,write /etc/hostward/ban/jail.d/hostward.conf"
+	writeAll = "write /etc/fail2ban/filter.d/hostward-panel.conf,write /etc/fail2ban/action.d/hostward.conf,write /etc/fail2ban/jail.d/hostward.local,write /etc/hostward-watch/jail.d/hostward.conf"
 	restart  = "run /usr/sbin/service fail2ban start"
 	reload   = "run /usr/bin/fail2ban-client reload"
 	jails    = "write /etc/fail2ban/jail.d/hostward.local"
@@ -163,8 +163,8 @@ func TestFail2BanBecomesWhatIsWished(t *testing.T) {
 
 	t.Log("our own engine takes its place, and then none")
 	m.want.Engine = ban.Watch
-	m.apply("write /etc/hostward/ban/jail.d/hostward.conf", "remove /etc/fail2ban/jail.d/hostward.local", "remove /etc/fail2ban/action.d/hostward.conf", "remove /etc/fail2ban/filter.d/hostward-panel.conf", reload)
-	text, err := os.ReadFile("/etc/hostward/ban/jail.d/hostward.conf")
+	m.apply("write /etc/hostward-watch/jail.d/hostward.conf", "remove /etc/fail2ban/jail.d/hostward.local", "remove /etc/fail2ban/action.d/hostward.conf", "remove /etc/fail2ban/filter.d/hostward-panel.conf", reload)
+	text, err := os.ReadFile("/etc/hostward-watch/jail.d/hostward.conf")
 	if err != nil || !strings.Contains(string(text), "\n[ssh]\nenabled = true\nfilter = sshd\nlogpath = /var/log/auth.log\nmaxretry = 3\n") {
 		t.Errorf("the jails of our own engine: %v\n%s", err, text)
 	}
@@ -172,8 +172,8 @@ func TestFail2BanBecomesWhatIsWished(t *testing.T) {
 		t.Errorf("two engines run, and the alarms are %q", f.Alarms)
 	}
 	m.want.Engine = ban.None
-	m.apply("write /etc/hostward/ban/jail.d/hostward.conf")
-	if text, err := os.ReadFile("/etc/hostward/ban/jail.d/hostward.conf"); err != nil || strings.Contains(string(text), "enabled = true") {
+	m.apply("write /etc/hostward-watch/jail.d/hostward.conf")
+	if text, err := os.ReadFile("/etc/hostward-watch/jail.d/hostward.conf"); err != nil || strings.Contains(string(text), "enabled = true") {
 		t.Errorf("no engine is chosen, and ours is told %v\n%s", err, text)
 	}
 }

@@ -3,7 +3,7 @@
 // What the server goes by is one object, "banpolicy:server": which engine, which jails
 // with which limits, whom to trust. The control "bans" makes an engine's configuration
 // of it: for Debian's Fail2Ban files below /etc/fail2ban and a reload, for our own
-// engine (process watch) one below /etc/hostward/ban, which it notices by itself. The
+// engine (process watch) one below /etc/hostward-watch, which it notices by itself. The
 // jails are a closed list of ours, with names for people; Fail2Ban's own jails of other
 // names stay as they are, and are shown.
 //
