@@ -113,7 +113,9 @@ func (c *Controls) Standing(ctx context.Context, v *act.View) ([]Standing, error
 	seen := map[string]host.Status{}
 	list, fault := c.agent.Statuses(ctx)
 	for _, s := range list {
-		seen[s.Control] = s
+		if fault == nil {
+			seen[s.Control] = s
+		}
 	}
 	out := make([]Standing, 0, len(c.machines))
 	for _, m := range c.machines {
