@@ -12,6 +12,7 @@ import (
 	"hostward/internal/agent"
 	"hostward/internal/control"
 	"hostward/internal/core"
+	"hostward/internal/feature/clock"
 	featured "hostward/internal/feature/control"
 	"hostward/internal/host"
 	"hostward/internal/host/hands"
@@ -42,7 +43,8 @@ type agents struct {
 const (
 	askEvery   = 5 * time.Second
 	askSoon    = time.Second
-	staleAfter = 10 * time.Second // what an agent without hands saw, which looks each time
+	lookEvery  = 30 * time.Second // with eyes alone
+	staleAfter = 40 * time.Second
 )
 
 func newAgents(h *House, machines []control.Machine) *agents {
@@ -54,16 +56,26 @@ func newAgents(h *House, machines []control.Machine) *agents {
 	return a
 }
 
-// Statuses implements the port of the feature.
+// Statuses implements the port of the feature. An agent is asked; eyes alone are not
+// opened anew for each page.
 func (a *agents) Statuses(ctx context.Context) ([]host.Status, error) {
 	a.seenMu.Lock()
-	defer a.seenMu.Unlock()
-	if !a.there && a.house.Clock().Sub(a.at) < staleAfter {
-		return a.seen, a.fault
+	known, fault, at := a.seen, a.fault, a.at
+	a.seenMu.Unlock()
+	if !a.there && a.house.Clock().Sub(at) < staleAfter {
+		return known, fault
 	}
-	a.seen, a.fault = a.verbs.Statuses(ctx)
-	a.at = a.house.Clock()
-	return a.seen, a.fault
+	return a.ask(ctx)
+}
+
+func (a *agents) ask(ctx context.Context) ([]host.Status, error) {
+	list, err := a.verbs.Statuses(ctx)
+	a.seenMu.Lock()
+	defer a.seenMu.Unlock()
+	if ctx.Err() == nil {
+		a.seen, a.fault, a.at = list, err, a.house.Clock()
+	}
+	return list, err
 }
 
 // Plan implements the port of the feature.
@@ -87,24 +99,32 @@ func (a *agents) status(ctx context.Context, name string) (host.Status, error) {
 
 // run serves the agent until ctx ends.
 func (a *agents) run(ctx context.Context) {
+	pause := lookEvery
+	if a.there {
+		pause = 0
+	}
 	for {
-		soon := a.look(ctx)
-		pause := askEvery
-		if soon {
-			pause = askSoon
-		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(pause):
 		case <-a.poke:
 		}
+		soon := a.look(ctx)
+		switch {
+		case !a.there:
+			pause = lookEvery
+		case soon:
+			pause = askSoon
+		default:
+			pause = askEvery
+		}
 	}
 }
 
 // look does all that is to be done now, and reports whether it should be soon again.
 func (a *agents) look(ctx context.Context) (soon bool) {
-	list, err := a.Statuses(ctx)
+	list, err := a.ask(ctx)
 	a.report(ctx, err)
 	if err != nil {
 		return false
@@ -128,7 +148,7 @@ func (a *agents) look(ctx context.Context) (soon bool) {
 
 // saw hands a look at a control to whom it concerns.
 func (h *House) saw(ctx context.Context, s host.Status) {
-	if s.Control == "clock" {
+	if s.Control == clock.Name {
 		h.clock.saw(ctx, s)
 	}
 }

@@ -38,9 +38,19 @@ type clockWatch struct {
 // last returns the status that was seen last.
 func (w *clockWatch) last() (host.Status, bool) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.status, w.known
+	s, known := w.status, w.known
+	w.mu.Unlock()
+	if known {
+		return s, true
+	}
+	ctx, stop := context.WithTimeout(context.Background(), firstLook)
+	defer stop()
+	s, err := w.house.agents.status(ctx, clock.Name)
+	return s, err == nil
 }
+
+// firstLook is how long a page waits for the first look.
+const firstLook = 5 * time.Second
 
 // saw takes a look at the control of the clock. Who says the same look twice adds
 // nothing.

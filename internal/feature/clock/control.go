@@ -26,10 +26,13 @@ func stop() []string {
 	return []string{"/usr/sbin/start-stop-daemon", "--stop", "--oknodo", "--retry", "TERM/20/KILL/5", "--pidfile", pidPath, "--exec", "/usr/sbin/chronyd"}
 }
 
+// Name is the control's.
+const Name = "clock"
+
 // Control is the control of the clock.
 func (c *Clock) Control() control.Machine {
 	return control.Of(control.Spec[Desired, Observed]{
-		Name: "clock", Title: "Clock", Page: "/clock", Serves: serves(),
+		Name: Name, Title: "Clock", Page: "/clock", Serves: serves(),
 		Owns:     host.Owns{Files: []string{SourcesPath, SettingsPath}, Commands: [][]string{reload(), restart(), stop(), start()}},
 		Desired:  func(ctx context.Context, v *act.View) (Desired, error) { d, _, err := read(ctx, v); return d, err },
 		Validate: Desired.Validate,
