@@ -54,6 +54,7 @@ type holder struct {
 	mu     sync.Mutex // held while something is done
 	kept   kept
 	status host.Status
+	fresh  bool          // the machine was started, and what holds was not brought into force since
 	retry  int           // looks that found it broken, one after another
 	told   []string      // the drift that the journal has last
 	wake   chan struct{} // something changed: when to look again
@@ -89,8 +90,9 @@ func Open(c Config) (*Agent, error) {
 		if h.kept, err = load(c.Dir, m.Name); err != nil {
 			return nil, errors.Join(err, a.Close())
 		}
-		h.status = host.Status{Control: m.Name, State: host.Idle, Since: c.Clock()}
-		h.show()
+		if err := h.begin(); err != nil {
+			return nil, errors.Join(fmt.Errorf("what the agent kept of %s: %w", m.Name, err), a.Close())
+		}
 		a.controls[m.Name] = h
 	}
 	return a, nil
@@ -105,37 +107,59 @@ func (a *Agent) Run(ctx context.Context) {
 	if _, err := a.journal.add(host.Entry{Time: a.Clock(), What: host.Started}); err != nil {
 		a.Log.Error("the start could not be written down", "error", err)
 	}
-	fresh := a.newBoot()
-	var all sync.WaitGroup
+	fresh, id := a.newBoot()
+	var first, all sync.WaitGroup
 	for _, h := range a.controls {
-		all.Go(func() { h.run(ctx, fresh) })
+		first.Add(1)
+		all.Go(func() { h.run(ctx, fresh, first.Done) })
+	}
+	first.Wait()
+	if fresh && id != "" && ctx.Err() == nil {
+		if err := file.Replace(filepath.Join(a.Dir, "boot"), []byte(id), 0o600); err != nil {
+			a.Log.Error("the boot could not be written down", "error", err)
+		}
 	}
 	all.Wait()
 }
 
-// newBoot reports whether the machine was started since the agent last was.
-func (a *Agent) newBoot() bool {
-	path := filepath.Join(a.Dir, "boot")
+// begin is the status before the first look: what is kept, and that nobody looked.
+func (h *holder) begin() error {
+	h.status = host.Status{Control: h.machine.Name, State: host.Idle, Since: h.Clock()}
+	o, err := h.holds()
+	if err != nil {
+		return err
+	}
+	h.stand(o)
+	switch {
+	case h.status.Waiting > 0:
+		h.status.State = host.Awaiting
+	case h.kept.Pending != nil || o.Number > 0:
+		h.status.State, h.status.Fault = host.Failed, "nobody has looked since the agent was started"
+	}
+	h.show()
+	return nil
+}
+
+// newBoot reports whether the machine was started since the agent last looked at
+// everything, and which boot this is.
+func (a *Agent) newBoot() (fresh bool, id string) {
 	id, _, err := a.Boot()
 	if err != nil {
 		a.Log.Error("which boot this is cannot be told", "error", err)
-		return true
+		return true, ""
 	}
-	last, _ := os.ReadFile(path)
-	if string(last) == id {
-		return false
-	}
-	if err := file.Replace(path, []byte(id), 0o600); err != nil {
-		a.Log.Error("the boot could not be written down", "error", err)
-	}
-	return true
+	last, _ := os.ReadFile(filepath.Join(a.Dir, "boot"))
+	return string(last) != id, id
 }
 
-func (h *holder) run(ctx context.Context, fresh bool) {
+// run cares for the control until ctx ends; first is called after the first look.
+func (h *holder) run(ctx context.Context, fresh bool, first func()) {
 	h.alone(func() {
+		h.fresh = fresh
 		h.resume(ctx)
-		h.look(ctx, fresh)
+		h.look(ctx)
 	})
+	first()
 	for {
 		t := time.NewTimer(h.pause())
 		select {
@@ -198,7 +222,7 @@ func (h *holder) tick(ctx context.Context) {
 			h.resume(ctx)
 		}
 	}
-	h.look(ctx, false)
+	h.look(ctx)
 }
 
 // left is how long an order may still be confirmed; none after another boot.
@@ -214,12 +238,11 @@ func (h *holder) left(p *pending) time.Duration {
 func (a *Agent) Accept(ctx context.Context, d Delivery) (host.Status, error) {
 	o, leaf, pinned, err := a.pins.check(d)
 	if err != nil {
-		return host.Status{}, a.refuse(host.Entry{Control: o.Control, Order: o.Number, Digest: host.Digest(d.Order)}, err)
+		return host.Status{}, a.refuse(d, o, "", err)
 	}
 	h, ok := a.controls[o.Control]
 	if !ok {
-		return host.Status{}, a.refuse(host.Entry{Control: o.Control, Order: o.Number, Digest: host.Digest(d.Order), Leaf: leaf},
-			core.Errorf(core.Invalid, "this agent has no control %q", o.Control))
+		return host.Status{}, a.refuse(d, o, leaf, core.Errorf(core.Invalid, "this agent has no control %.40q", o.Control))
 	}
 	if pinned != "" {
 		if err := Pin(a.Dir, pinned); err != nil {
@@ -234,14 +257,18 @@ func (a *Agent) Accept(ctx context.Context, d Delivery) (host.Status, error) {
 	// him off. The work goes on.
 	h.alone(func() { err = h.accept(context.WithoutCancel(ctx), o, d.Order, leaf) })
 	if err != nil {
-		err = a.refuse(host.Entry{Control: o.Control, Order: o.Number, Digest: host.Digest(d.Order), Leaf: leaf}, err)
+		err = a.refuse(d, o, leaf, err)
 	}
 	return *h.shown.Load(), err
 }
 
-// refuse writes down why an order is not carried out.
-func (a *Agent) refuse(e host.Entry, why error) error {
-	e.Time, e.What, e.Reason = a.Clock(), host.Refused, short(why.Error())
+// refuse writes down why an order is not carried out. Its words are anybody's: a
+// control that there is not is not named, or it could be of any length.
+func (a *Agent) refuse(d Delivery, o host.Order, leaf string, why error) error {
+	e := host.Entry{Time: a.Clock(), What: host.Refused, Order: o.Number, Digest: host.Digest(d.Order), Leaf: leaf, Reason: short(why.Error())}
+	if _, ok := a.controls[o.Control]; ok {
+		e.Control = o.Control
+	}
 	if _, err := a.journal.add(e); err != nil {
 		return errors.Join(why, err)
 	}
@@ -299,6 +326,9 @@ func (h *holder) undoing(ctx context.Context, steps []host.Step) ([]step, error)
 			commands = append(commands, k)
 			continue
 		}
+		if err := h.machine.Owns.Allows(u); err != nil {
+			return nil, fmt.Errorf("%w, so it could not be undone (a file that others may write to is such a thing)", err)
+		}
 		k, err := keep(u)
 		if err != nil {
 			return nil, err
@@ -311,7 +341,10 @@ func (h *holder) undoing(ctx context.Context, steps []host.Step) ([]step, error)
 
 // carryOut does the steps of the order under way. It ends in force, or undone.
 func (h *holder) carryOut(ctx context.Context, o host.Order, f control.Finding) {
-	h.note(host.Entry{What: host.Intends, Order: o.Number, Lines: f.Lines()})
+	if err := h.note(host.Entry{What: host.Intends, Order: o.Number, Lines: f.Lines()}); err != nil {
+		h.undo(ctx, err.Error()) // what nobody would hear of is not done
+		return
+	}
 	err := h.do(ctx, f.Steps)
 	again, lookErr := h.machine.Look(ctx, h.Eyes, o.Desired)
 	switch {
@@ -362,7 +395,7 @@ func (h *holder) done(ctx context.Context, o host.Order, changed bool) {
 		return
 	}
 	h.note(host.Entry{What: host.Waits, Order: o.Number, Reason: fmt.Sprintf("undone in %d s unless it is confirmed", o.Confirm)})
-	h.look(ctx, false)
+	h.look(ctx)
 }
 
 // hold makes the order under way the one that holds.
@@ -377,7 +410,7 @@ func (h *holder) hold(o host.Order, what string) error {
 	}
 	h.retry = 0
 	h.note(host.Entry{What: what, Order: o.Number, Leaf: p.Leaf, Digest: host.Digest(p.Order)})
-	h.look(context.Background(), false)
+	h.look(context.Background())
 	return nil
 }
 
@@ -386,7 +419,7 @@ func (h *holder) hold(o host.Order, what string) error {
 func (a *Agent) Confirm(ctx context.Context, name string, number uint64) (host.Status, error) {
 	return a.waiting(name, number, func(h *holder, o host.Order) error {
 		if h.left(h.kept.Pending) <= 0 {
-			h.undo(ctx, "nobody confirmed it in time")
+			h.undo(context.WithoutCancel(ctx), "nobody confirmed it in time")
 			return core.Errorf(core.Conflict, "it is too late: what was before is there again")
 		}
 		return h.hold(o, host.Confirmed)
@@ -492,7 +525,7 @@ func (h *holder) undo(ctx context.Context, why string) {
 	}
 	h.retry = 0
 	h.note(host.Entry{What: host.Reverted, Order: number, Leaf: p.Leaf, Digest: host.Digest(p.Order), Reason: p.Why})
-	h.look(ctx, false)
+	h.look(ctx)
 }
 
 // bringBack does the steps that undo, all of them even if one fails, and looks
@@ -533,16 +566,19 @@ func (h *holder) save(next kept) error {
 	return nil
 }
 
-// note writes an entry about this control into the journal.
-func (h *holder) note(e host.Entry) {
+// note writes an entry about this control into the journal. What was done is done
+// where it cannot.
+func (h *holder) note(e host.Entry) error {
 	e.Time, e.Control, e.Reason, e.Lines = h.Clock(), h.machine.Name, short(e.Reason), few(e.Lines)
 	if p := h.kept.Pending; p != nil && e.Leaf == "" {
 		e.Leaf, e.Digest = p.Leaf, host.Digest(p.Order)
 	}
-	if _, err := h.journal.add(e); err != nil {
+	_, err := h.journal.add(e)
+	if err != nil {
 		h.Log.Error("the journal could not be written", "control", h.machine.Name, "what", e.What, "error", err)
 	}
 	h.Log.Info(e.What, "control", h.machine.Name, "order", e.Order, "reason", e.Reason)
+	return err
 }
 
 // An entry of the journal says at most so much: the rest is on the machine.
