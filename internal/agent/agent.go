@@ -56,6 +56,8 @@ type holder struct {
 	status host.Status
 	fresh  bool          // the machine was started, and what holds was not brought into force since
 	retry  int           // looks that found it broken, one after another
+	back   bool          // of an order being undone: its files and tables are as before, its commands fail
+	unable string        // which order could not be taken last, and why
 	told   []string      // the drift that the journal has last
 	wake   chan struct{} // something changed: when to look again
 }
@@ -255,11 +257,26 @@ func (a *Agent) Accept(ctx context.Context, d Delivery) (host.Status, error) {
 	defer h.poke()
 	// Who asked may be gone before the end: the firewall that this brings about cuts
 	// him off. The work goes on.
-	h.alone(func() { err = h.accept(context.WithoutCancel(ctx), o, d.Order, leaf) })
-	if err != nil {
+	known := false
+	h.alone(func() {
+		err = h.accept(context.WithoutCancel(ctx), o, d.Order, leaf)
+		known = h.tried(o, err)
+	})
+	if err != nil && !known {
 		err = a.refuse(d, o, leaf, err)
 	}
 	return *h.shown.Load(), err
+}
+
+// tried reports whether an order could not be taken for the same reason before: it is
+// brought again every few seconds until it can.
+func (h *holder) tried(o host.Order, err error) bool {
+	was := h.unable
+	h.unable = ""
+	if core.CodeOf(err) == core.Unavailable {
+		h.unable = fmt.Sprintf("%d %v", o.Number, err)
+	}
+	return h.unable != "" && h.unable == was
 }
 
 // refuse writes down why an order is not carried out. Its words are anybody's: a
@@ -281,6 +298,9 @@ func (h *holder) accept(ctx context.Context, o host.Order, raw []byte, leaf stri
 		return core.Errorf(core.Conflict, "order %d of the %s is not newer than %d, which came before", o.Number, o.Control, h.kept.Highest)
 	case p != nil && p.Phase == waiting:
 		return core.Errorf(core.Conflict, "an order of the %s waits for its confirmation until it is undone in %s: confirm or revert it first", o.Control, h.left(p).Round(time.Second))
+	case p != nil && p.Phase == undoing && h.back:
+		// A newer order may be what mends it: a program that could not be started before
+		// either must not hold the control for ever.
 	case p != nil:
 		return core.Errorf(core.Unavailable, "an order of the %s is still being carried out or undone: try again in a moment", o.Control)
 	}
@@ -292,11 +312,15 @@ func (h *holder) accept(ctx context.Context, o host.Order, raw []byte, leaf stri
 	if p.Undo, err = h.undoing(ctx, f.Steps); err != nil {
 		return core.Wrap(core.Unavailable, err, "what is there now cannot be kept, so nothing was changed: "+err.Error())
 	}
-	next := h.kept
+	before, next := h.kept.Pending, h.kept
 	next.Highest, next.Pending, next.Undone = o.Number, p, ""
 	if err := h.save(next); err != nil {
 		return err
 	}
+	if before != nil {
+		h.note(host.Entry{What: host.Reverted, Leaf: before.Leaf, Digest: host.Digest(before.Order), Reason: before.Why + "; files and tables are as before, and a newer order goes on from there"})
+	}
+	h.back, h.retry = false, 0
 	h.carryOut(ctx, o, f)
 	return nil
 }
@@ -505,7 +529,9 @@ func (h *holder) undo(ctx context.Context, why string) {
 			h.kept = next
 		}
 	}
-	if err := h.bringBack(ctx, p.Undo); err != nil {
+	back, err := h.bringBack(ctx, p.Undo)
+	h.back = back && err != nil
+	if err != nil {
 		h.retry++
 		h.turn(host.Failed, fmt.Sprintf("%s; and it is not undone yet: %v", p.Why, err))
 		if h.retry == 1 {
@@ -529,8 +555,8 @@ func (h *holder) undo(ctx context.Context, why string) {
 }
 
 // bringBack does the steps that undo, all of them even if one fails, and looks
-// whether they hold.
-func (h *holder) bringBack(ctx context.Context, undo []step) error {
+// whether they hold. Back: the files and tables do, whatever the commands say.
+func (h *holder) bringBack(ctx context.Context, undo []step) (back bool, err error) {
 	var faults []error
 	for _, k := range undo {
 		s, err := k.unpack()
@@ -541,20 +567,22 @@ func (h *holder) bringBack(ctx context.Context, undo []step) error {
 			faults = append(faults, err)
 		}
 	}
+	back = true
 	for _, k := range undo {
 		s, err := k.unpack()
 		if err != nil {
-			return err
+			return false, err
 		}
 		now, err := h.Hands.Undo(ctx, s)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if now != nil && now != s {
+			back = false
 			faults = append(faults, fmt.Errorf("this is still to do: %s", s))
 		}
 	}
-	return errors.Join(faults...)
+	return back, errors.Join(faults...)
 }
 
 // save makes what is kept durable, then believes it.

@@ -533,3 +533,42 @@ func TestABlindLookAfterABootIsNotTheLast(t *testing.T) {
 	p.set(func(m *machine) { m.blind = false })
 	p.until("in force", inState(host.InForce))
 }
+
+// A program that cannot be started, and could not before, holds nothing up for ever.
+func TestANewerOrderEndsAnUndoingThatCannotEnd(t *testing.T) {
+	p := newPlace(t)
+	broken := func(_ int, s host.Step) fault {
+		if _, ok := s.(host.Run); ok && p.files[path] != wanted.Text {
+			return fault{undone: true, err: errors.New("it does not start")}
+		}
+		return fault{}
+	}
+	p.set(func(m *machine) { m.fault = broken })
+	if s, _, err := p.send(p.order(1, 0, true, want{Text: "bad\n"})); err != nil || s.Order != 0 {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	p.until("failed", inState(host.Failed))
+	if s, _, err := p.send(p.order(2, 0, true, wanted)); err != nil || s.State != host.InForce || p.machine.String() != after {
+		t.Errorf("%+v, %v\n%s", s, err, p.machine)
+	}
+}
+
+// What cannot be taken now is brought again every few seconds, and told once.
+func TestAnOrderThatCannotBeTakenIsToldOnce(t *testing.T) {
+	p := newPlace(t)
+	p.set(func(m *machine) { m.blind = true })
+	refusals := 0
+	for range 5 {
+		if _, _, err := p.send(p.order(1, 0, true, wanted)); core.CodeOf(err) != core.Unavailable {
+			t.Fatal(err)
+		}
+	}
+	for _, what := range p.told() {
+		if what == host.Refused {
+			refusals++
+		}
+	}
+	if refusals != 1 {
+		t.Errorf("it is told %d times", refusals)
+	}
+}
