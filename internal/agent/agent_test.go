@@ -572,3 +572,28 @@ func TestAnOrderThatCannotBeTakenIsToldOnce(t *testing.T) {
 		t.Errorf("it is told %d times", refusals)
 	}
 }
+
+// One alarm that takes the place of another is told; the same with other figures is not.
+func TestAnotherAlarmIsTold(t *testing.T) {
+	p := newPlace(t)
+	count := func() (n int) {
+		for _, what := range p.told() {
+			if what == host.Alarmed {
+				n++
+			}
+		}
+		return n
+	}
+	for _, c := range []struct {
+		text string
+		want int
+	}{{"smoke\n", 1}, {"more smoke\n", 1}, {"fire\n", 2}} {
+		p.set(func(m *machine) { m.loaded = c.text })
+		if _, err := p.a.Look(t.Context(), "thing"); err != nil {
+			t.Fatal(err)
+		}
+		if got := count(); got != c.want {
+			t.Errorf("after %q it is told %d times, not %d", c.text, got, c.want)
+		}
+	}
+}

@@ -203,7 +203,10 @@ func thing() control.Machine {
 		},
 		Alarms: func(_ *want, h have) []string {
 			if strings.Contains(h.Loaded, "smoke") {
-				return []string{"there is smoke"}
+				return []string{fmt.Sprintf("there is smoke, %d octets of it", len(h.Loaded))}
+			}
+			if strings.Contains(h.Loaded, "fire") {
+				return []string{"there is fire"}
 			}
 			return nil
 		}})

@@ -3,7 +3,9 @@ package agent
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"hostward/internal/control"
 	"hostward/internal/core"
@@ -77,7 +79,7 @@ func (h *holder) stand(o host.Order) {
 func (h *holder) see(f control.Finding) {
 	s := &h.status
 	s.Observed, s.Plan = f.Observed, f.Lines()
-	if alarms := f.Alarms; len(alarms) != len(s.Alarms) {
+	if alarms := f.Alarms; len(alarms) != len(s.Alarms) || !slices.Equal(kinds(alarms), kinds(s.Alarms)) {
 		if len(alarms) > 0 {
 			h.note(host.Entry{What: host.Alarmed, Lines: alarms})
 		} else {
@@ -85,6 +87,20 @@ func (h *holder) see(f control.Finding) {
 		}
 	}
 	s.Alarms = f.Alarms
+}
+
+// kinds are alarms without their figures, which may be others at each look.
+func kinds(alarms []string) (list []string) {
+	for _, a := range alarms {
+		list = append(list, strings.Map(func(r rune) rune {
+			if unicode.IsDigit(r) {
+				return -1
+			}
+			return r
+		}, a))
+	}
+	slices.Sort(list)
+	return list
 }
 
 // blind says that it cannot be looked at, once.
