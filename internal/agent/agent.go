@@ -365,7 +365,7 @@ func (h *holder) undoing(ctx context.Context, steps []host.Step) ([]step, error)
 
 // carryOut does the steps of the order under way. It ends in force, or undone.
 func (h *holder) carryOut(ctx context.Context, o host.Order, f control.Finding) {
-	if err := h.note(host.Entry{What: host.Intends, Order: o.Number, Lines: f.Lines()}); err != nil {
+	if err := h.tell(host.Entry{What: host.Intends, Order: o.Number, Lines: f.Lines()}); err != nil {
 		h.undo(ctx, err.Error()) // what nobody would hear of is not done
 		return
 	}
@@ -594,9 +594,11 @@ func (h *holder) save(next kept) error {
 	return nil
 }
 
-// note writes an entry about this control into the journal. What was done is done
-// where it cannot.
-func (h *holder) note(e host.Entry) error {
+// note writes down what was done or seen, which stays so where that cannot be written.
+func (h *holder) note(e host.Entry) { _ = h.tell(e) }
+
+// tell writes an entry about this control into the journal.
+func (h *holder) tell(e host.Entry) error {
 	e.Time, e.Control, e.Reason, e.Lines = h.Clock(), h.machine.Name, short(e.Reason), few(e.Lines)
 	if p := h.kept.Pending; p != nil && e.Leaf == "" {
 		e.Leaf, e.Digest = p.Leaf, host.Digest(p.Order)
