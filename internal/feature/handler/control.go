@@ -86,7 +86,10 @@ func (h *Handlers) spec() control.Spec[Desired, Observed] {
 // owns are the files that may hold a line to be changed. Apache's configuration in
 // other folders is looked at, and left alone.
 func owns() host.Owns {
-	o := host.Owns{Commands: [][]string{{apachectl, "configtest"}, {apachectl, "graceful"}}, Folders: []string{serverRoot}}
+	o := host.Owns{Commands: [][]string{{apachectl, "configtest"}, {apachectl, "graceful"}}}
+	for _, name := range []string{"apache2.conf", "httpd.conf", "ports.conf"} { // not envvars, which root's shell runs
+		o.Files = append(o.Files, serverRoot+"/"+name)
+	}
 	for _, dir := range []string{"conf-enabled", "conf-available", "sites-enabled", "sites-available", "mods-enabled", "mods-available", "vhosts.d"} {
 		o.Folders = append(o.Folders, serverRoot+"/"+dir)
 	}

@@ -62,3 +62,13 @@ func TestACustomersFilesTakeNoMoreThanTheirTime(t *testing.T) {
 		t.Errorf("unseen: %s", all)
 	}
 }
+
+// apache2ctl has root's shell run it.
+func TestEnvvarsAreNotOurs(t *testing.T) {
+	if owns().Allows(host.WriteFile{Path: serverRoot + "/envvars", Mode: 0o644}) == nil {
+		t.Error("the control may write what a shell of root runs")
+	}
+	if err := owns().Allows(host.WriteFile{Path: mainFile, Mode: 0o644}); err != nil {
+		t.Error(err)
+	}
+}
