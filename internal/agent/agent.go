@@ -54,7 +54,10 @@ type holder struct {
 	mu     sync.Mutex // held while something is done
 	kept   kept
 	status host.Status
+	fresh  bool          // the machine was started, and what holds was not brought into force since
 	retry  int           // looks that found it broken, one after another
+	back   bool          // of an order being undone: its files and tables are as before, its commands fail
+	unable string        // which order could not be taken last, and why
 	told   []string      // the drift that the journal has last
 	wake   chan struct{} // something changed: when to look again
 }
@@ -89,8 +92,9 @@ func Open(c Config) (*Agent, error) {
 		if h.kept, err = load(c.Dir, m.Name); err != nil {
 			return nil, errors.Join(err, a.Close())
 		}
-		h.status = host.Status{Control: m.Name, State: host.Idle, Since: c.Clock()}
-		h.show()
+		if err := h.begin(); err != nil {
+			return nil, errors.Join(fmt.Errorf("what the agent kept of %s: %w", m.Name, err), a.Close())
+		}
 		a.controls[m.Name] = h
 	}
 	return a, nil
@@ -105,37 +109,59 @@ func (a *Agent) Run(ctx context.Context) {
 	if _, err := a.journal.add(host.Entry{Time: a.Clock(), What: host.Started}); err != nil {
 		a.Log.Error("the start could not be written down", "error", err)
 	}
-	fresh := a.newBoot()
-	var all sync.WaitGroup
+	fresh, id := a.newBoot()
+	var first, all sync.WaitGroup
 	for _, h := range a.controls {
-		all.Go(func() { h.run(ctx, fresh) })
+		first.Add(1)
+		all.Go(func() { h.run(ctx, fresh, first.Done) })
+	}
+	first.Wait()
+	if fresh && id != "" && ctx.Err() == nil {
+		if err := file.Replace(filepath.Join(a.Dir, "boot"), []byte(id), 0o600); err != nil {
+			a.Log.Error("the boot could not be written down", "error", err)
+		}
 	}
 	all.Wait()
 }
 
-// newBoot reports whether the machine was started since the agent last was.
-func (a *Agent) newBoot() bool {
-	path := filepath.Join(a.Dir, "boot")
+// begin is the status before the first look: what is kept, and that nobody looked.
+func (h *holder) begin() error {
+	h.status = host.Status{Control: h.machine.Name, State: host.Idle, Since: h.Clock()}
+	o, err := h.holds()
+	if err != nil {
+		return err
+	}
+	h.stand(o)
+	switch {
+	case h.status.Waiting > 0:
+		h.status.State = host.Awaiting
+	case h.kept.Pending != nil || o.Number > 0:
+		h.status.State, h.status.Fault = host.Failed, "nobody has looked since the agent was started"
+	}
+	h.show()
+	return nil
+}
+
+// newBoot reports whether the machine was started since the agent last looked at
+// everything, and which boot this is.
+func (a *Agent) newBoot() (fresh bool, id string) {
 	id, _, err := a.Boot()
 	if err != nil {
 		a.Log.Error("which boot this is cannot be told", "error", err)
-		return true
+		return true, ""
 	}
-	last, _ := os.ReadFile(path)
-	if string(last) == id {
-		return false
-	}
-	if err := file.Replace(path, []byte(id), 0o600); err != nil {
-		a.Log.Error("the boot could not be written down", "error", err)
-	}
-	return true
+	last, _ := os.ReadFile(filepath.Join(a.Dir, "boot"))
+	return string(last) != id, id
 }
 
-func (h *holder) run(ctx context.Context, fresh bool) {
+// run cares for the control until ctx ends; first is called after the first look.
+func (h *holder) run(ctx context.Context, fresh bool, first func()) {
 	h.alone(func() {
+		h.fresh = fresh
 		h.resume(ctx)
-		h.look(ctx, fresh)
+		h.look(ctx)
 	})
+	first()
 	for {
 		t := time.NewTimer(h.pause())
 		select {
@@ -198,7 +224,7 @@ func (h *holder) tick(ctx context.Context) {
 			h.resume(ctx)
 		}
 	}
-	h.look(ctx, false)
+	h.look(ctx)
 }
 
 // left is how long an order may still be confirmed; none after another boot.
@@ -214,12 +240,11 @@ func (h *holder) left(p *pending) time.Duration {
 func (a *Agent) Accept(ctx context.Context, d Delivery) (host.Status, error) {
 	o, leaf, pinned, err := a.pins.check(d)
 	if err != nil {
-		return host.Status{}, a.refuse(host.Entry{Control: o.Control, Order: o.Number, Digest: host.Digest(d.Order)}, err)
+		return host.Status{}, a.refuse(d, o, "", err)
 	}
 	h, ok := a.controls[o.Control]
 	if !ok {
-		return host.Status{}, a.refuse(host.Entry{Control: o.Control, Order: o.Number, Digest: host.Digest(d.Order), Leaf: leaf},
-			core.Errorf(core.Invalid, "this agent has no control %q", o.Control))
+		return host.Status{}, a.refuse(d, o, leaf, core.Errorf(core.Invalid, "this agent has no control %.40q", o.Control))
 	}
 	if pinned != "" {
 		if err := Pin(a.Dir, pinned); err != nil {
@@ -232,16 +257,35 @@ func (a *Agent) Accept(ctx context.Context, d Delivery) (host.Status, error) {
 	defer h.poke()
 	// Who asked may be gone before the end: the firewall that this brings about cuts
 	// him off. The work goes on.
-	h.alone(func() { err = h.accept(context.WithoutCancel(ctx), o, d.Order, leaf) })
-	if err != nil {
-		err = a.refuse(host.Entry{Control: o.Control, Order: o.Number, Digest: host.Digest(d.Order), Leaf: leaf}, err)
+	known := false
+	h.alone(func() {
+		err = h.accept(context.WithoutCancel(ctx), o, d.Order, leaf)
+		known = h.tried(o, err)
+	})
+	if err != nil && !known {
+		err = a.refuse(d, o, leaf, err)
 	}
 	return *h.shown.Load(), err
 }
 
-// refuse writes down why an order is not carried out.
-func (a *Agent) refuse(e host.Entry, why error) error {
-	e.Time, e.What, e.Reason = a.Clock(), host.Refused, short(why.Error())
+// tried reports whether an order could not be taken for the same reason before: it is
+// brought again every few seconds until it can.
+func (h *holder) tried(o host.Order, err error) bool {
+	was := h.unable
+	h.unable = ""
+	if core.CodeOf(err) == core.Unavailable {
+		h.unable = fmt.Sprintf("%d %v", o.Number, err)
+	}
+	return h.unable != "" && h.unable == was
+}
+
+// refuse writes down why an order is not carried out. Its words are anybody's: a
+// control that there is not is not named, or it could be of any length.
+func (a *Agent) refuse(d Delivery, o host.Order, leaf string, why error) error {
+	e := host.Entry{Time: a.Clock(), What: host.Refused, Order: o.Number, Digest: host.Digest(d.Order), Leaf: leaf, Reason: short(why.Error())}
+	if _, ok := a.controls[o.Control]; ok {
+		e.Control = o.Control
+	}
 	if _, err := a.journal.add(e); err != nil {
 		return errors.Join(why, err)
 	}
@@ -254,6 +298,9 @@ func (h *holder) accept(ctx context.Context, o host.Order, raw []byte, leaf stri
 		return core.Errorf(core.Conflict, "order %d of the %s is not newer than %d, which came before", o.Number, o.Control, h.kept.Highest)
 	case p != nil && p.Phase == waiting:
 		return core.Errorf(core.Conflict, "an order of the %s waits for its confirmation until it is undone in %s: confirm or revert it first", o.Control, h.left(p).Round(time.Second))
+	case p != nil && p.Phase == undoing && h.back:
+		// A newer order may be what mends it: a program that could not be started before
+		// either must not hold the control for ever.
 	case p != nil:
 		return core.Errorf(core.Unavailable, "an order of the %s is still being carried out or undone: try again in a moment", o.Control)
 	}
@@ -265,11 +312,15 @@ func (h *holder) accept(ctx context.Context, o host.Order, raw []byte, leaf stri
 	if p.Undo, err = h.undoing(ctx, f.Steps); err != nil {
 		return core.Wrap(core.Unavailable, err, "what is there now cannot be kept, so nothing was changed: "+err.Error())
 	}
-	next := h.kept
+	before, next := h.kept.Pending, h.kept
 	next.Highest, next.Pending, next.Undone = o.Number, p, ""
 	if err := h.save(next); err != nil {
 		return err
 	}
+	if before != nil {
+		h.note(host.Entry{What: host.Reverted, Leaf: before.Leaf, Digest: host.Digest(before.Order), Reason: before.Why + "; files and tables are as before, and a newer order goes on from there"})
+	}
+	h.back, h.retry = false, 0
 	h.carryOut(ctx, o, f)
 	return nil
 }
@@ -299,6 +350,9 @@ func (h *holder) undoing(ctx context.Context, steps []host.Step) ([]step, error)
 			commands = append(commands, k)
 			continue
 		}
+		if err := h.machine.Owns.Allows(u); err != nil {
+			return nil, fmt.Errorf("%w, so it could not be undone (a file that others may write to is such a thing)", err)
+		}
 		k, err := keep(u)
 		if err != nil {
 			return nil, err
@@ -311,7 +365,10 @@ func (h *holder) undoing(ctx context.Context, steps []host.Step) ([]step, error)
 
 // carryOut does the steps of the order under way. It ends in force, or undone.
 func (h *holder) carryOut(ctx context.Context, o host.Order, f control.Finding) {
-	h.note(host.Entry{What: host.Intends, Order: o.Number, Lines: f.Lines()})
+	if err := h.tell(host.Entry{What: host.Intends, Order: o.Number, Lines: f.Lines()}); err != nil {
+		h.undo(ctx, err.Error()) // what nobody would hear of is not done
+		return
+	}
 	err := h.do(ctx, f.Steps)
 	again, lookErr := h.machine.Look(ctx, h.Eyes, o.Desired)
 	switch {
@@ -362,7 +419,7 @@ func (h *holder) done(ctx context.Context, o host.Order, changed bool) {
 		return
 	}
 	h.note(host.Entry{What: host.Waits, Order: o.Number, Reason: fmt.Sprintf("undone in %d s unless it is confirmed", o.Confirm)})
-	h.look(ctx, false)
+	h.look(ctx)
 }
 
 // hold makes the order under way the one that holds.
@@ -377,7 +434,7 @@ func (h *holder) hold(o host.Order, what string) error {
 	}
 	h.retry = 0
 	h.note(host.Entry{What: what, Order: o.Number, Leaf: p.Leaf, Digest: host.Digest(p.Order)})
-	h.look(context.Background(), false)
+	h.look(context.Background())
 	return nil
 }
 
@@ -386,7 +443,7 @@ func (h *holder) hold(o host.Order, what string) error {
 func (a *Agent) Confirm(ctx context.Context, name string, number uint64) (host.Status, error) {
 	return a.waiting(name, number, func(h *holder, o host.Order) error {
 		if h.left(h.kept.Pending) <= 0 {
-			h.undo(ctx, "nobody confirmed it in time")
+			h.undo(context.WithoutCancel(ctx), "nobody confirmed it in time")
 			return core.Errorf(core.Conflict, "it is too late: what was before is there again")
 		}
 		return h.hold(o, host.Confirmed)
@@ -472,7 +529,9 @@ func (h *holder) undo(ctx context.Context, why string) {
 			h.kept = next
 		}
 	}
-	if err := h.bringBack(ctx, p.Undo); err != nil {
+	back, err := h.bringBack(ctx, p.Undo)
+	h.back = back && err != nil
+	if err != nil {
 		h.retry++
 		h.turn(host.Failed, fmt.Sprintf("%s; and it is not undone yet: %v", p.Why, err))
 		if h.retry == 1 {
@@ -492,12 +551,12 @@ func (h *holder) undo(ctx context.Context, why string) {
 	}
 	h.retry = 0
 	h.note(host.Entry{What: host.Reverted, Order: number, Leaf: p.Leaf, Digest: host.Digest(p.Order), Reason: p.Why})
-	h.look(ctx, false)
+	h.look(ctx)
 }
 
 // bringBack does the steps that undo, all of them even if one fails, and looks
-// whether they hold.
-func (h *holder) bringBack(ctx context.Context, undo []step) error {
+// whether they hold. Back: the files and tables do, whatever the commands say.
+func (h *holder) bringBack(ctx context.Context, undo []step) (back bool, err error) {
 	var faults []error
 	for _, k := range undo {
 		s, err := k.unpack()
@@ -508,20 +567,22 @@ func (h *holder) bringBack(ctx context.Context, undo []step) error {
 			faults = append(faults, err)
 		}
 	}
+	back = true
 	for _, k := range undo {
 		s, err := k.unpack()
 		if err != nil {
-			return err
+			return false, err
 		}
 		now, err := h.Hands.Undo(ctx, s)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if now != nil && now != s {
+			back = false
 			faults = append(faults, fmt.Errorf("this is still to do: %s", s))
 		}
 	}
-	return errors.Join(faults...)
+	return back, errors.Join(faults...)
 }
 
 // save makes what is kept durable, then believes it.
@@ -533,16 +594,21 @@ func (h *holder) save(next kept) error {
 	return nil
 }
 
-// note writes an entry about this control into the journal.
-func (h *holder) note(e host.Entry) {
+// note writes down what was done or seen, which stays so where that cannot be written.
+func (h *holder) note(e host.Entry) { _ = h.tell(e) }
+
+// tell writes an entry about this control into the journal.
+func (h *holder) tell(e host.Entry) error {
 	e.Time, e.Control, e.Reason, e.Lines = h.Clock(), h.machine.Name, short(e.Reason), few(e.Lines)
 	if p := h.kept.Pending; p != nil && e.Leaf == "" {
 		e.Leaf, e.Digest = p.Leaf, host.Digest(p.Order)
 	}
-	if _, err := h.journal.add(e); err != nil {
+	_, err := h.journal.add(e)
+	if err != nil {
 		h.Log.Error("the journal could not be written", "control", h.machine.Name, "what", e.What, "error", err)
 	}
 	h.Log.Info(e.What, "control", h.machine.Name, "order", e.Order, "reason", e.Reason)
+	return err
 }
 
 // An entry of the journal says at most so much: the rest is on the machine.

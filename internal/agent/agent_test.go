@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"hostward/internal/agent"
+	"hostward/internal/control"
 	"hostward/internal/core"
 	"hostward/internal/host"
+	"hostward/internal/ledger"
 )
 
 var (
@@ -263,6 +265,7 @@ func TestOrdersWithoutProofAreRefused(t *testing.T) {
 	for name, d := range map[string]agent.Delivery{
 		"another log's proof":      stranger.order(6, 0, true, wanted),
 		"a proof of another order": {Order: good.Order, Proof: p.order(7, 0, true, wanted).Proof, Key: p.key},
+		"a record of a refusal":    {Order: good.Order, Proof: p.record(host.Digest(good.Order), ledger.Refused), Key: p.key},
 		"no proof":                 {Order: good.Order, Key: p.key},
 		"an old number":            p.order(5, 0, true, want{Text: "other\n"}),
 		"an order that was rewritten": {Order: append(slices.Clone(good.Order), '\n'),
@@ -401,5 +404,196 @@ func TestOverTheSocketItIsTheSame(t *testing.T) {
 	stop()
 	if _, err := c.Statuses(ctx); err == nil {
 		t.Error("it answers who is gone")
+	}
+}
+
+// What is kept is known before anybody looked, and when nobody can: else the panel
+// brings its order again, which is refused, and nobody can confirm the one that waits.
+func TestWhatIsKeptIsToldWithoutALook(t *testing.T) {
+	p := newPlace(t)
+	if _, _, err := p.send(p.order(1, 0, true, wanted)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := p.send(p.order(2, 600, true, want{Text: "other\n"})); err != nil {
+		t.Fatal(err)
+	}
+	p.kill()
+	p.set(func(m *machine) { m.blind = true })
+	a, err := agent.Open(agent.Config{Dir: p.dir, Machines: []control.Machine{thing()}, Eyes: p.machine, Hands: p.machine, Boot: p.boot})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := a.Statuses(t.Context())
+	if s := list[0]; err != nil || s.Highest != 2 || s.Waiting != 2 || s.Until.IsZero() || s.State != host.Awaiting {
+		t.Errorf("before the first look: %+v, %v", s, err)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.start()
+	if s := p.until("blind", inState(host.Failed)); s.Highest != 2 || s.Waiting != 2 {
+		t.Errorf("blind: %+v", s)
+	}
+	if s, err := p.a.Confirm(t.Context(), "thing", 2); err != nil || s.Order != 2 || s.Waiting != 0 {
+		t.Errorf("confirmed while blind: %+v, %v", s, err)
+	}
+}
+
+// The panel takes entries only whole: one that it refuses would silence the journal.
+func TestARefusedOrderNamesNoControlThatThereIsNot(t *testing.T) {
+	p := newPlace(t)
+	raw, err := host.Order{Control: strings.Repeat("thing", 100), Number: 1}.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := p.send(agent.Delivery{Order: raw}); core.CodeOf(err) != core.Denied {
+		t.Errorf("%v", err)
+	}
+	lines, err := p.a.Journal(t.Context(), 0, 100)
+	if last := lines[len(lines)-1]; err != nil || last.What != host.Refused || last.Control != "" || last.Digest != host.Digest(raw) {
+		t.Errorf("%+v, %v", last, err)
+	}
+}
+
+func TestWhoAsksMayGoBeforeDriftIsMended(t *testing.T) {
+	p := newPlace(t)
+	if _, _, err := p.send(p.order(1, 0, true, wanted)); err != nil {
+		t.Fatal(err)
+	}
+	gone, stop := context.WithCancel(t.Context())
+	p.set(func(m *machine) {
+		m.loaded = "somebody's"
+		m.fault = func(int, host.Step) fault { stop(); return fault{} }
+	})
+	if s, err := p.a.Look(gone, "thing"); err != nil || s.State != host.InForce {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if slices.Contains(p.told(), host.Blind) {
+		t.Errorf("the journal tells %q", p.told())
+	}
+}
+
+func TestWhatCouldNotBeBroughtBackIsNotChanged(t *testing.T) {
+	p := newPlace(t)
+	p.set(func(m *machine) { m.mode = 0o664 })
+	if _, _, err := p.send(p.order(1, 60, true, wanted)); err == nil || !strings.Contains(err.Error(), "others may write") || p.machine.String() != before {
+		t.Errorf("%v\n%s", err, p.machine)
+	}
+}
+
+func TestWithoutItsIntentOnPaperNothingIsDone(t *testing.T) {
+	p := newPlace(t)
+	if _, _, err := p.send(p.order(1, 0, true, wanted)); err != nil {
+		t.Fatal(err)
+	}
+	agent.BreakJournal(p.a)
+	s, _, _ := p.send(p.order(2, 0, true, want{Text: "other\n"}))
+	if p.machine.String() != after || s.Order != 1 || !strings.Contains(s.Undone, "journal") {
+		t.Errorf("%+v\n%s", s, p.machine)
+	}
+}
+
+// A line that somebody altered meanwhile stays where it is, to be found.
+func TestNothingIsWrittenOverAnAlteredLine(t *testing.T) {
+	p := newPlace(t)
+	if _, _, err := p.send(p.order(1, 0, true, wanted)); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(p.dir, "journal")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	altered := strings.Replace(string(whole), `"control":"thing"`, `"control":"thinG"`, 1)
+	if err := os.WriteFile(path, []byte(altered), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.a.Journal(t.Context(), 0, 100); err == nil {
+		t.Error("an altered line is not found")
+	}
+	if _, _, err := p.send(p.order(1, 0, true, wanted)); err == nil {
+		t.Fatal("an old number is taken")
+	}
+	if now, err := os.ReadFile(path); err != nil || !strings.HasPrefix(string(now), altered) || len(now) == len(altered) {
+		t.Errorf("%v: the journal was\n%s\nand is\n%s", err, altered, now)
+	}
+}
+
+// A boot in which nothing can be seen at first is still one: what holds is brought into
+// force when it can, though its drift is not to be mended.
+func TestABlindLookAfterABootIsNotTheLast(t *testing.T) {
+	p := newPlace(t)
+	if _, _, err := p.send(p.order(1, 0, false, wanted)); err != nil {
+		t.Fatal(err)
+	}
+	p.kill()
+	p.set(func(m *machine) { m.id, m.loaded, m.blind = "boot-2", "nothing yet", true })
+	p.start()
+	p.until("blind", inState(host.Failed))
+	p.set(func(m *machine) { m.blind = false })
+	p.until("in force", inState(host.InForce))
+}
+
+// A program that cannot be started, and could not before, holds nothing up for ever.
+func TestANewerOrderEndsAnUndoingThatCannotEnd(t *testing.T) {
+	p := newPlace(t)
+	broken := func(_ int, s host.Step) fault {
+		if _, ok := s.(host.Run); ok && p.files[path] != wanted.Text {
+			return fault{undone: true, err: errors.New("it does not start")}
+		}
+		return fault{}
+	}
+	p.set(func(m *machine) { m.fault = broken })
+	if s, _, err := p.send(p.order(1, 0, true, want{Text: "bad\n"})); err != nil || s.Order != 0 {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	p.until("failed", inState(host.Failed))
+	if s, _, err := p.send(p.order(2, 0, true, wanted)); err != nil || s.State != host.InForce || p.machine.String() != after {
+		t.Errorf("%+v, %v\n%s", s, err, p.machine)
+	}
+}
+
+// What cannot be taken now is brought again every few seconds, and told once.
+func TestAnOrderThatCannotBeTakenIsToldOnce(t *testing.T) {
+	p := newPlace(t)
+	p.set(func(m *machine) { m.blind = true })
+	refusals := 0
+	for range 5 {
+		if _, _, err := p.send(p.order(1, 0, true, wanted)); core.CodeOf(err) != core.Unavailable {
+			t.Fatal(err)
+		}
+	}
+	for _, what := range p.told() {
+		if what == host.Refused {
+			refusals++
+		}
+	}
+	if refusals != 1 {
+		t.Errorf("it is told %d times", refusals)
+	}
+}
+
+// One alarm that takes the place of another is told; the same with other figures is not.
+func TestAnotherAlarmIsTold(t *testing.T) {
+	p := newPlace(t)
+	count := func() (n int) {
+		for _, what := range p.told() {
+			if what == host.Alarmed {
+				n++
+			}
+		}
+		return n
+	}
+	for _, c := range []struct {
+		text string
+		want int
+	}{{"smoke\n", 1}, {"more smoke\n", 1}, {"fire\n", 2}} {
+		p.set(func(m *machine) { m.loaded = c.text })
+		if _, err := p.a.Look(t.Context(), "thing"); err != nil {
+			t.Fatal(err)
+		}
+		if got := count(); got != c.want {
+			t.Errorf("after %q it is told %d times, not %d", c.text, got, c.want)
+		}
 	}
 }

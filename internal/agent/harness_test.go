@@ -1,11 +1,13 @@
 package agent_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -31,6 +33,8 @@ type machine struct {
 	loaded string // what the program read last
 	calls  int
 	fault  func(call int, s host.Step) fault
+	blind  bool          // the program cannot be asked
+	mode   fs.FileMode   // of files that are there; 0: 0644
 	died   chan struct{} // closed when the agent died
 
 	id string
@@ -91,7 +95,7 @@ func (m *machine) Undo(_ context.Context, s host.Step) (host.Step, error) {
 	defer m.mu.Unlock()
 	file := func(path string) host.Step {
 		if text, ok := m.files[path]; ok {
-			return host.WriteFile{Path: path, Mode: 0o644, Content: text}
+			return host.WriteFile{Path: path, Mode: cmp.Or(m.mode, 0o644), Content: text}
 		}
 		return host.RemoveFile{Path: path}
 	}
@@ -114,9 +118,12 @@ func (m *machine) ReadFile(path string) ([]byte, bool, error) {
 }
 func (m *machine) Glob(string) ([]string, error)                      { return nil, nil }
 func (m *machine) Find(string, []string, int) ([]string, bool, error) { return nil, true, nil }
-func (m *machine) Output(context.Context, ...string) ([]byte, error) {
+func (m *machine) Output(ctx context.Context, _ ...string) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.blind || ctx.Err() != nil {
+		return nil, errors.Join(errors.New("the program does not answer"), ctx.Err())
+	}
 	return []byte(m.loaded), nil
 }
 func (m *machine) Table(_ context.Context, _, name, rules string) (string, error) {
@@ -196,7 +203,10 @@ func thing() control.Machine {
 		},
 		Alarms: func(_ *want, h have) []string {
 			if strings.Contains(h.Loaded, "smoke") {
-				return []string{"there is smoke"}
+				return []string{fmt.Sprintf("there is smoke, %d octets of it", len(h.Loaded))}
+			}
+			if strings.Contains(h.Loaded, "fire") {
+				return []string{"there is fire"}
 			}
 			return nil
 		}})
@@ -242,9 +252,14 @@ func (p *panel) order(number uint64, confirm int, mend bool, desired any) agent.
 // prove seals one record that holds a state of control:thing.
 func (p *panel) prove(state string) []byte {
 	p.t.Helper()
+	return p.record(state, ledger.Done)
+}
+
+func (p *panel) record(state string, outcome ledger.Outcome) []byte {
+	p.t.Helper()
 	ref := core.Ref{Kind: "control", ID: "thing"}
 	l := ledger.Leaf{ID: "rec_1", Time: time.Now().UnixMilli(), Action: "control.apply", Class: "panel", Door: "web", Actor: ledger.Party{Kind: "account", ID: "a_1"}, Object: ref, Tenant: core.Provider,
-		Outcome: ledger.Done, Events: []ledger.Fact{{Name: "control.ordered", Object: ref}},
+		Outcome: outcome, Events: []ledger.Fact{{Name: "control.ordered", Object: ref}},
 		Objects: []ledger.Link{{Object: ref, Tenant: core.Provider, N: 1, State: state}}, Tenants: []ledger.TenantLink{{ID: core.Provider, N: 1}}}
 	leaf := l.AppendJSON(nil)
 	n, err := note.Sign(&note.Note{Text: ledger.FormatCheckpoint("panel.example/log", ledger.Tree{Epoch: 1, Size: 1, Root: ledger.LeafHash(leaf)})}, p.signer)

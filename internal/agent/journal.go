@@ -40,7 +40,7 @@ func openJournal(dir string) (*journal, error) {
 		return nil, err
 	}
 	j.f = f
-	if err := j.read(0, func(e host.Entry, hash string) { j.last, j.hash = e, hash }); err != nil {
+	if j.size, err = j.read(0, func(e host.Entry, hash string) { j.last, j.hash = e, hash }); err != nil {
 		return nil, errors.Join(fmt.Errorf("the agent's journal %s: %w", j.path, err), f.Close())
 	}
 	if err := errors.Join(f.Truncate(j.size), seekTo(f, j.size)); err != nil {
@@ -54,32 +54,31 @@ func seekTo(f *os.File, at int64) error {
 	return err
 }
 
-// read calls each for every whole line behind seq, and notes where they end.
-func (j *journal) read(after uint64, each func(e host.Entry, hash string)) error {
+// read calls each for every whole line behind seq, and returns where they end.
+func (j *journal) read(after uint64, each func(e host.Entry, hash string)) (size int64, err error) {
 	if err := seekTo(j.f, 0); err != nil {
-		return err
+		return 0, err
 	}
 	in := bufio.NewReader(j.f)
 	var last host.Entry
 	hash := ""
-	j.size = 0
 	for {
 		line, err := in.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return nil
+			return size, nil
 		}
 		if err != nil {
-			return err
+			return size, err
 		}
 		var e host.Entry
 		if err := json.Unmarshal(line, &e); err != nil {
-			return fmt.Errorf("line after %d cannot be read: %w", last.Seq, err)
+			return size, fmt.Errorf("line after %d cannot be read: %w", last.Seq, err)
 		}
 		if last.Seq > 0 && (e.Seq != last.Seq+1 || e.Prev != hash) {
-			return fmt.Errorf("line %d does not follow line %d: a line was altered or removed", e.Seq, last.Seq)
+			return size, fmt.Errorf("line %d does not follow line %d: a line was altered or removed", e.Seq, last.Seq)
 		}
 		last, hash = e, HashLine(line)
-		j.size += int64(len(line))
+		size += int64(len(line))
 		if e.Seq > after {
 			each(e, hash)
 		}
@@ -122,7 +121,10 @@ func (j *journal) after(seq uint64, n int) ([]host.Line, error) {
 		seq = 0 // who asks knows another journal: it is to see that this one began anew
 	}
 	lines := []host.Line{}
-	err := j.read(seq, func(e host.Entry, hash string) {
+	if seq == j.last.Seq && j.size <= maxJournal {
+		return lines, nil // as nearly always: nothing is read for it
+	}
+	_, err := j.read(seq, func(e host.Entry, hash string) {
 		if len(lines) < n {
 			lines = append(lines, host.Line{Entry: e, Hash: hash})
 		}
@@ -141,7 +143,7 @@ func (j *journal) drop(seq uint64) error {
 		return err
 	}
 	at := 0
-	if err := j.read(0, func(e host.Entry, _ string) {
+	if _, err := j.read(0, func(e host.Entry, _ string) {
 		if e.Seq < seq {
 			at += bytes.IndexByte(all[at:], '\n') + 1
 		}

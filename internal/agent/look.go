@@ -3,7 +3,9 @@ package agent
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"hostward/internal/control"
 	"hostward/internal/core"
@@ -13,12 +15,13 @@ import (
 // look compares what should be with what is, and mends drift if the order says so.
 // Without an order that holds it only looks. At a fresh boot what holds is brought
 // into force, whatever the order says about drift.
-func (h *holder) look(ctx context.Context, fresh bool) {
+func (h *holder) look(ctx context.Context) {
 	o, err := h.holds()
 	if err != nil {
 		h.turn(host.Failed, err.Error())
 		return
 	}
+	h.stand(o)
 	f, err := h.machine.Look(ctx, h.Eyes, o.Desired)
 	if ctx.Err() != nil {
 		return
@@ -28,19 +31,20 @@ func (h *holder) look(ctx context.Context, fresh bool) {
 		h.blind(err)
 		return
 	}
-	h.see(o, f)
+	h.see(f)
 	switch p := h.kept.Pending; {
 	case p != nil && p.Phase == waiting:
 		h.turn(host.Awaiting, "")
 	case p != nil:
 		h.turn(host.Failed, h.status.Fault)
 	case len(o.Desired) == 0:
+		h.fresh = false
 		h.status.Plan = nil // that it could be let go of is no difference
 		h.turn(host.Idle, "")
 	case len(f.Steps) == 0:
 		h.settled()
 	default:
-		h.drifted(ctx, o, f, fresh)
+		h.drifted(ctx, o, f)
 	}
 }
 
@@ -57,8 +61,9 @@ func (h *holder) holds() (o host.Order, err error) {
 	return o, err
 }
 
-// see takes over what was found.
-func (h *holder) see(o host.Order, f control.Finding) {
+// stand takes over what is kept, which is known even when nothing can be seen. O is
+// the order that is in force.
+func (h *holder) stand(o host.Order) {
 	s := &h.status
 	s.Order, s.Digest, s.Mend, s.Waiting, s.Until = o.Number, "", o.Mend, 0, time.Time{}
 	s.Highest, s.Undone = h.kept.Highest, h.kept.Undone
@@ -68,8 +73,13 @@ func (h *holder) see(o host.Order, f control.Finding) {
 	if p := h.kept.Pending; p != nil && p.Phase == waiting {
 		s.Waiting, s.Until, s.Digest = o.Number, h.Clock().Add(h.left(p)), host.Digest(p.Order)
 	}
+}
+
+// see takes over what was found.
+func (h *holder) see(f control.Finding) {
+	s := &h.status
 	s.Observed, s.Plan = f.Observed, f.Lines()
-	if alarms := f.Alarms; len(alarms) != len(s.Alarms) {
+	if alarms := f.Alarms; len(alarms) != len(s.Alarms) || !slices.Equal(kinds(alarms), kinds(s.Alarms)) {
 		if len(alarms) > 0 {
 			h.note(host.Entry{What: host.Alarmed, Lines: alarms})
 		} else {
@@ -77,6 +87,20 @@ func (h *holder) see(o host.Order, f control.Finding) {
 		}
 	}
 	s.Alarms = f.Alarms
+}
+
+// kinds are alarms without their figures, which may be others at each look.
+func kinds(alarms []string) (list []string) {
+	for _, a := range alarms {
+		list = append(list, strings.Map(func(r rune) rune {
+			if unicode.IsDigit(r) {
+				return -1
+			}
+			return r
+		}, a))
+	}
+	slices.Sort(list)
+	return list
 }
 
 // blind says that it cannot be looked at, once.
@@ -93,28 +117,29 @@ func (h *holder) settled() {
 	if h.status.State == host.Drift {
 		h.note(host.Entry{What: host.Vanished, Order: h.status.Order})
 	}
-	h.retry = 0
+	h.retry, h.fresh = 0, false
 	h.turn(host.InForce, "")
 }
 
 // drifted notes what somebody changed, once, and mends it.
-func (h *holder) drifted(ctx context.Context, o host.Order, f control.Finding, fresh bool) {
+func (h *holder) drifted(ctx context.Context, o host.Order, f control.Finding) {
 	lines := f.Lines()
 	if h.status.State != host.Drift || !slices.Equal(h.told, lines) {
 		what := host.Drifted
-		if fresh {
+		if h.fresh {
 			what = host.Intends // after a boot it is no wonder
 		}
 		h.note(host.Entry{What: what, Order: o.Number, Lines: lines})
 	}
 	h.told = lines
 	h.turn(host.Drift, h.status.Fault)
-	if !o.Mend && !fresh {
+	if !o.Mend && !h.fresh {
 		return
 	}
 	err := h.do(ctx, f.Steps)
 	again, lookErr := h.machine.Look(ctx, h.Eyes, o.Desired)
 	switch {
+	case ctx.Err() != nil: // the agent is stopped: the next start looks again
 	case lookErr != nil:
 		h.retry++
 		h.blind(lookErr)
@@ -129,11 +154,11 @@ func (h *holder) drifted(ctx context.Context, o host.Order, f control.Finding, f
 			h.note(host.Entry{What: host.Broken, Order: o.Number, Reason: fault})
 		}
 	default:
-		h.see(o, again)
+		h.see(again)
 		h.retry = 0
 		what := host.Mended
-		if fresh {
-			what = host.Done
+		if h.fresh {
+			what, h.fresh = host.Done, false
 		}
 		h.note(host.Entry{What: what, Order: o.Number})
 		h.turn(host.InForce, "")
@@ -154,7 +179,8 @@ func (a *Agent) Look(ctx context.Context, name string) (host.Status, error) {
 	if !ok {
 		return host.Status{}, core.Errorf(core.NotFound, "this agent has no control %q", name)
 	}
-	h.alone(func() { h.look(ctx, false) })
+	// Who asked may go; what was begun, and be it to mend drift, is ended.
+	h.alone(func() { h.look(context.WithoutCancel(ctx)) })
 	return *h.shown.Load(), nil
 }
 

@@ -62,6 +62,9 @@ func (p pins) check(d Delivery) (o host.Order, leaf, pinned string, err error) {
 	if err != nil {
 		return o, "", "", core.Errorf(core.Denied, "the order is not proved: %v", err)
 	}
+	if l.Outcome != ledger.Done {
+		return o, "", "", core.Errorf(core.Denied, "the record %s is of something that was not done", l.ID)
+	}
 	ref := core.Ref{Kind: "control", ID: o.Control}
 	holds := slices.ContainsFunc(l.Objects, func(k ledger.Link) bool { return k.Object == ref && k.State == host.Digest(d.Order) })
 	if !holds {

@@ -46,6 +46,10 @@ const (
 // mostSent is the most octets of one call: an order in base64 and its proof.
 const mostSent = 2*host.MaxOrder + 1<<20
 
+// mostAtOnce is how many calls are worked at that are large, or that have programs run.
+// Who only asks, confirms or reverts never waits for them.
+const mostAtOnce = 4
+
 type named struct {
 	Control string `json:"control"`
 	Number  uint64 `json:"number,omitempty"`
@@ -54,16 +58,20 @@ type named struct {
 
 // Handler serves the verbs.
 func Handler(v Verbs) http.Handler {
-	m := http.NewServeMux()
-	socket.Post(m, pathAccept, mostSent, func(r *http.Request, d Delivery) (any, error) { return v.Accept(r.Context(), d) })
+	m, heavy := http.NewServeMux(), http.NewServeMux()
+	m.Handle(pathAccept, socket.AtMost(mostAtOnce, heavy))
+	looks := socket.AtMost(mostAtOnce, heavy)
+	m.Handle(pathLook, looks)
+	m.Handle(pathPlan, looks)
+	socket.Post(heavy, pathAccept, mostSent, func(r *http.Request, d Delivery) (any, error) { return v.Accept(r.Context(), d) })
 	socket.Post(m, pathConfirm, 1<<10, func(r *http.Request, in named) (any, error) {
 		return v.Confirm(r.Context(), in.Control, in.Number)
 	})
 	socket.Post(m, pathRevert, 1<<10, func(r *http.Request, in named) (any, error) {
 		return v.Revert(r.Context(), in.Control, in.Number)
 	})
-	socket.Post(m, pathLook, 1<<10, func(r *http.Request, in named) (any, error) { return v.Look(r.Context(), in.Control) })
-	socket.Post(m, pathPlan, mostSent, func(r *http.Request, in named) (any, error) {
+	socket.Post(heavy, pathLook, 1<<10, func(r *http.Request, in named) (any, error) { return v.Look(r.Context(), in.Control) })
+	socket.Post(heavy, pathPlan, mostSent, func(r *http.Request, in named) (any, error) {
 		return v.Plan(r.Context(), in.Control, in.Desired)
 	})
 	socket.Get(m, pathStatuses, func(r *http.Request) (any, error) { return v.Statuses(r.Context()) })

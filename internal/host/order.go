@@ -50,11 +50,14 @@ func ParseOrder(data []byte) (Order, error) {
 		return o, err
 	case !bytes.Equal(again, data):
 		return o, errors.New("the order is not written the way orders are")
-	case o.Control == "" || o.Number == 0 || o.Confirm < 0 || o.Confirm > int(MaxConfirm/time.Second):
-		return o, errors.New("the order lacks its control or number, or waits too long for its confirmation")
+	case o.Control == "" || o.Number == 0 || o.Number > MaxNumber || o.Confirm < 0 || o.Confirm > int(MaxConfirm/time.Second):
+		return o, errors.New("the order lacks its control or number, has too high a one, or waits too long for its confirmation")
 	}
 	return o, nil
 }
+
+// MaxNumber is the highest number of an order.
+const MaxNumber = 1_000_000_000
 
 // MaxConfirm is the longest time an order may wait for its confirmation.
 const MaxConfirm = 15 * time.Minute

@@ -3,6 +3,7 @@ package house
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -27,9 +28,11 @@ type agents struct {
 	there bool // it has hands
 	poke  chan struct{}
 
-	mu      sync.Mutex // one delivery at a time
-	refused map[string]uint64
-	down    string // why it did not answer
+	turns map[string]chan struct{} // one delivery of a control at a time; none waits for another's
+	down  string                   // why it did not answer
+
+	mu      sync.Mutex
+	refused map[string]refusal // by control
 
 	seenMu sync.Mutex
 	seen   []host.Status
@@ -39,16 +42,26 @@ type agents struct {
 	changed atomic.Pointer[time.Time] // when the order that waits came into effect
 }
 
+// refusal is an order that the agent does not take.
+type refusal struct {
+	number uint64
+	why    string
+}
+
 // How often the agent is asked, and while an order waits.
 const (
 	askEvery   = 5 * time.Second
 	askSoon    = time.Second
 	lookEvery  = 30 * time.Second // with eyes alone
-	staleAfter = 40 * time.Second
+	staleAfter = 25 * time.Second // what they saw: they are not opened anew for each page
+	mostAsked  = 5 * time.Second  // for an answer that needs no look
 )
 
 func newAgents(h *House, machines []control.Machine) *agents {
-	a := &agents{house: h, poke: make(chan struct{}, 1), refused: map[string]uint64{}, there: h.Agent != ""}
+	a := &agents{house: h, poke: make(chan struct{}, 1), refused: map[string]refusal{}, turns: map[string]chan struct{}{}, there: h.Agent != ""}
+	for _, m := range machines {
+		a.turns[m.Name] = make(chan struct{}, 1)
+	}
 	a.verbs = &agent.Looker{Machines: machines, Eyes: hands.Machine{}}
 	if a.there {
 		a.verbs = agent.Dial(h.Agent)
@@ -56,22 +69,39 @@ func newAgents(h *House, machines []control.Machine) *agents {
 	return a
 }
 
-// Statuses implements the port of the feature. An agent is asked; eyes alone are not
-// opened anew for each page.
+// Statuses implements the port of the feature. An order that the agent refused is told
+// like one that was undone.
 func (a *agents) Statuses(ctx context.Context) ([]host.Status, error) {
-	a.seenMu.Lock()
-	known, fault, at := a.seen, a.fault, a.at
-	a.seenMu.Unlock()
-	if !a.there && a.house.Clock().Sub(at) < staleAfter {
-		return known, fault
+	list, err := a.ask(ctx)
+	for i := range list {
+		s := &list[i]
+		if r := a.refusal(s.Control); r.number > s.Highest {
+			s.Highest, s.Undone = r.number, fmt.Sprintf("order %d was refused by the agent: %s", r.number, r.why)
+		}
 	}
-	return a.ask(ctx)
+	return list, err
 }
 
+func (a *agents) refusal(control string) refusal {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.refused[control]
+}
+
+// ask returns how every control stands. Who asks does not wait for an agent that hangs,
+// nor for others who ask it.
 func (a *agents) ask(ctx context.Context) ([]host.Status, error) {
-	list, err := a.verbs.Statuses(ctx)
+	if a.there {
+		ctx, stop := context.WithTimeout(ctx, mostAsked)
+		defer stop()
+		return a.verbs.Statuses(ctx)
+	}
 	a.seenMu.Lock()
 	defer a.seenMu.Unlock()
+	if since := a.house.Clock().Sub(a.at); since >= 0 && since < staleAfter {
+		return a.seen, a.fault
+	}
+	list, err := a.verbs.Statuses(ctx)
 	if ctx.Err() == nil {
 		a.seen, a.fault, a.at = list, err, a.house.Clock()
 	}
@@ -80,12 +110,14 @@ func (a *agents) ask(ctx context.Context) ([]host.Status, error) {
 
 // Plan implements the port of the feature.
 func (a *agents) Plan(ctx context.Context, name string, desired []byte) (host.Planned, error) {
+	ctx, stop := context.WithTimeout(ctx, mostDelivering)
+	defer stop()
 	return a.verbs.Plan(ctx, name, desired)
 }
 
 // status returns how one control was seen.
 func (a *agents) status(ctx context.Context, name string) (host.Status, error) {
-	list, err := a.Statuses(ctx)
+	list, err := a.ask(ctx)
 	if err != nil {
 		return host.Status{}, err
 	}
@@ -132,7 +164,7 @@ func (a *agents) look(ctx context.Context) (soon bool) {
 	due, err := a.due(ctx)
 	if err == nil {
 		for _, d := range due {
-			a.deliver(ctx, d)
+			a.bring(ctx, d)
 		}
 		err = a.take(ctx)
 	}
@@ -178,6 +210,13 @@ func (a *agents) due(ctx context.Context) (due []featured.Due, err error) {
 	return due, err
 }
 
+// bring delivers an order without waiting for ever.
+func (a *agents) bring(ctx context.Context, d featured.Due) {
+	ctx, stop := context.WithTimeout(ctx, mostDelivering)
+	defer stop()
+	a.deliver(ctx, d)
+}
+
 // mostDelivering is how long who applies something waits for it.
 const mostDelivering = 30 * time.Second
 
@@ -211,13 +250,22 @@ func (a *agents) wake(ctx context.Context, objects []core.Ref) string {
 // deliver brings an order to the agent, and then what people said of it. What it
 // has already is not brought again.
 func (a *agents) deliver(ctx context.Context, d featured.Due) string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	turn := a.turns[d.Control]
+	select {
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
+	case <-ctx.Done():
+		return act.Pending
+	}
 	s, err := a.status(ctx, d.Control)
-	if err == nil && d.Number > s.Highest && a.refused[d.Control] != d.Number {
+	switch {
+	case err != nil || a.refusal(d.Control).number == d.Number:
+	case s.Waiting > 0 && s.Waiting != d.Number:
+		return act.Pending // until that one is confirmed or undone
+	case d.Number > s.Highest:
 		s, err = a.accept(ctx, d)
 	}
-	if err == nil && s.Waiting == d.Number {
+	if err == nil && s.Waiting == d.Number && s.Digest == host.Digest(d.Raw) {
 		switch {
 		case d.Keep:
 			s, err = a.verbs.Confirm(ctx, d.Control, d.Number)
@@ -235,7 +283,9 @@ func (a *agents) deliver(ctx context.Context, d featured.Due) string {
 		return act.Pending
 	case err != nil || s.State == host.Failed || s.State == host.Drift:
 		return act.Drift
-	case a.refused[d.Control] == d.Number || s.Order < d.Number && s.State != host.Idle:
+	case a.refusal(d.Control).number == d.Number || s.Highest > d.Number || s.Order == d.Number && s.Digest != host.Digest(d.Raw):
+		return act.Drift
+	case s.Order < d.Number && s.State != host.Idle:
 		return act.Drift
 	}
 	return act.InForce
@@ -256,7 +306,9 @@ func (a *agents) accept(ctx context.Context, d featured.Due) (host.Status, error
 		a.changed.Store(nil)
 	}
 	if err != nil && core.CodeOf(err) != core.Unavailable {
-		a.refused[d.Control] = d.Number
+		a.mu.Lock()
+		a.refused[d.Control] = refusal{d.Number, core.AsError(err).Sentence()}
+		a.mu.Unlock()
 		a.house.Log.Warn("the agent refuses an order", "control", d.Control, "number", d.Number, "error", err)
 	}
 	return s, err
@@ -299,7 +351,7 @@ func (a *agents) take(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		lines, err := a.verbs.Journal(ctx, last, mostTaken)
+		lines, err := a.journal(ctx, last)
 		if err != nil || len(lines) == 0 {
 			return err
 		}
@@ -307,6 +359,12 @@ func (a *agents) take(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+func (a *agents) journal(ctx context.Context, after uint64) ([]host.Line, error) {
+	ctx, stop := context.WithTimeout(ctx, mostDelivering)
+	defer stop()
+	return a.verbs.Journal(ctx, after, mostTaken)
 }
 
 // renew has connections closed that were open before an order that waits for its

@@ -160,7 +160,9 @@ var settings = map[string]func(w *world, s *setting){
 		w.must(console, "ban.policy.set", map[string]any{"again": "no"})
 	},
 	"jail.set": func(w *world, s *setting) {
-		w.must(console, "jail.set", map[string]any{"jail": "ssh", "state": "off"})
+		before := maps.Clone(s.in)
+		before["state"] = "off"
+		w.must(console, "jail.set", before)
 	},
 	"ban.trust.add": func(w *world, s *setting) { s.in["networks"] = w.address() },
 	"ban.trust.remove": func(w *world, s *setting) {
@@ -199,22 +201,31 @@ var settings = map[string]func(w *world, s *setting){
 		s.in["zone"] = w.zone()
 		w.must(console, "zone.delete", map[string]any{"zone": s.in["zone"]})
 	},
-	"zone.sign":            func(w *world, s *setting) { s.in = map[string]any{"zone": w.zone()} },
-	"zone.unsign":          func(w *world, s *setting) { s.in["zone"] = w.signed() },
-	"zone.resign":          func(w *world, s *setting) { s.in["zone"] = w.signed() },
-	"zone.key.roll":        func(w *world, s *setting) { s.in["zone"] = w.signed() },
-	"zone.key.turn":        func(w *world, s *setting) { s.in["zone"] = w.signed() },
-	"log.complete":         func(w *world, s *setting) { s.in["object"] = "zone:" + w.zone() },
-	"firewall.service.set": func(w *world, s *setting) { s.in["to"] = w.address() },
+	"zone.sign":     func(w *world, s *setting) { s.in = map[string]any{"zone": w.zone()} },
+	"zone.unsign":   func(w *world, s *setting) { s.in["zone"] = w.signed() },
+	"zone.resign":   func(w *world, s *setting) { s.in["zone"] = w.signed() },
+	"zone.key.roll": func(w *world, s *setting) { s.in["zone"] = w.signed() },
+	"zone.key.turn": func(w *world, s *setting) { s.in["zone"] = w.signed() },
+	"log.complete":  func(w *world, s *setting) { s.in["object"] = "zone:" + w.zone() },
+	"firewall.service.set": func(w *world, s *setting) {
+		w.must(console, "firewall.service.set", map[string]any{"service": s.in["service"], "to": w.address()})
+		s.in["to"] = w.address()
+	},
 	"firewall.rule.remove": func(w *world, s *setting) { w.noRules(); s.in["rule"] = w.rule() },
 	"firewall.rule.move": func(w *world, s *setting) {
 		w.noRules()
 		s.in["rule"] = w.rule()
 		w.rule()
 	},
-	"firewall.rule.add":   func(w *world, _ *setting) { w.noRules() },
-	"firewall.set.put":    func(w *world, s *setting) { s.in["networks"] = w.address() },
-	"firewall.set.load":   func(w *world, s *setting) { s.in["file"] = w.address() + "\n" },
+	"firewall.rule.add": func(w *world, _ *setting) { w.noRules() },
+	"firewall.set.put": func(w *world, s *setting) {
+		w.must(console, "firewall.set.put", map[string]any{"set": s.in["set"], "networks": w.address()})
+		s.in["networks"] = w.address()
+	},
+	"firewall.set.load": func(w *world, s *setting) {
+		w.must(console, "firewall.set.put", map[string]any{"set": s.in["set"], "networks": w.address()})
+		s.in["file"] = w.address() + "\n"
+	},
 	"firewall.set.show":   func(w *world, s *setting) { s.in["set"] = w.networks() },
 	"firewall.set.delete": func(w *world, s *setting) { s.in["set"] = w.networks() },
 	"firewall.setting.change": func(w *world, s *setting) {
@@ -673,6 +684,9 @@ const canary = "canary-4711-sings"
 // strict: every field invalid in turn is refused by name, on record, with no effect.
 func (w *world) strict(op *act.Op) {
 	s := w.fit(op)
+	if op.Roles&act.Stranger != 0 {
+		w.pass(time.Minute) // strangers' failures beyond a number are counted, each minute anew
+	}
 	name, found := w.someone(op.Roles)
 	before, n, calls := w.state(), w.records(), 0
 	for _, f := range flaws(op.Input, s.in) {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"hostward/internal/core"
@@ -97,9 +98,70 @@ func As(ctx context.Context) string {
 
 type refusedKey struct{}
 
+// Limits of connections. Where several groups may use a socket, everybody can open it.
+const (
+	mostIdle = 2 * time.Minute // the client of this package lets go after one
+	mostOpen = 256             // of one user
+)
+
+// fair closes what one user opens past a limit, so that nobody takes all that the
+// process may have open. Root is not counted.
+type fair struct {
+	net.Listener
+	who  func(*net.UnixConn) (Peer, error)
+	mu   sync.Mutex
+	open map[uint32]int
+}
+
+// Accept implements net.Listener.
+func (f *fair) Accept() (net.Conn, error) {
+	for {
+		c, err := f.Listener.Accept()
+		u, ok := c.(*net.UnixConn)
+		if err != nil || !ok {
+			return c, err
+		}
+		p, err := f.who(u)
+		if err != nil || p.UID == 0 { // who is unknown is refused below
+			return c, nil
+		}
+		if f.count(p.UID, 1) {
+			return &counted{UnixConn: u, free: sync.OnceFunc(func() { f.count(p.UID, -1) })}, nil
+		}
+		_ = c.Close()
+	}
+}
+
+// count reports whether a user may have one more.
+func (f *fair) count(uid uint32, n int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.open[uid]+n > mostOpen {
+		return false
+	}
+	if f.open[uid] += n; f.open[uid] == 0 {
+		delete(f.open, uid)
+	}
+	return true
+}
+
+type counted struct {
+	*net.UnixConn
+	free func()
+}
+
+// Close implements net.Conn.
+func (c *counted) Close() error {
+	c.free()
+	return c.UnixConn.Close()
+}
+
 // Serve serves verbs to root, this user and these groups until ctx ends.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, groups ...string) error {
-	s := &http.Server{Handler: knownOnly(h), ReadHeaderTimeout: 10 * time.Second, ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+	s := &http.Server{Handler: knownOnly(h), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: mostIdle, ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+		if k, ok := c.(*counted); ok {
+			c = k.UnixConn
+		}
 		u, ok := c.(*net.UnixConn)
 		if !ok {
 			return context.WithValue(ctx, refusedKey{}, true)
@@ -112,7 +174,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, groups ...string
 		return context.WithValue(ctx, groupKey{}, name)
 	}}
 	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(l) }()
+	go func() { ended <- s.Serve(&fair{Listener: l, who: Credentials, open: map[uint32]int{}}) }()
 	select {
 	case err := <-ended:
 		return err
@@ -129,6 +191,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, groups ...string
 func knownOnly(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if no, _ := r.Context().Value(refusedKey{}).(bool); no {
+			w.Header().Set("Connection", "close")
 			say(w, nil, core.Errorf(core.Denied, "this user may not use this socket"))
 			return
 		}

@@ -60,7 +60,7 @@ func ServeGuard(m *http.ServeMux, e Guard) {
 	socket.Get(m, pathEvents, func(r *http.Request) (any, error) {
 		after, _ := strconv.ParseUint(r.FormValue("after"), 10, 64) // else from the first, and as many as there may be
 		n, err := strconv.Atoi(r.FormValue("n"))
-		if err != nil || n > mostGiven {
+		if err != nil || n < 1 || n > mostGiven {
 			n = mostGiven
 		}
 		return e.Events(r.Context(), after, n)

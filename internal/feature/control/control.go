@@ -5,6 +5,7 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"hostward/internal/act"
@@ -124,7 +125,7 @@ func (c *Controls) Standing(ctx context.Context, v *act.View) ([]Standing, error
 			return nil, err
 		}
 		if status, ok := seen[m.Name]; ok {
-			s.see(status)
+			s.see(status, all[m.Name].Raw)
 		} else {
 			s.State, s.Fault = Unknown, "the agent says nothing about it"
 			if fault != nil {
@@ -145,8 +146,8 @@ func stand(ctx context.Context, v *act.View, m engine.Machine, o order) (Standin
 	return s, err
 }
 
-// see adds what the agent saw.
-func (s *Standing) see(a host.Status) {
+// see adds what the agent saw, who has this order.
+func (s *Standing) see(a host.Status, order []byte) {
 	s.State, s.Since, s.Waiting, s.Until, s.Seen, s.Observed = a.State, a.Since, a.Waiting, a.Until, a.Seen, a.Observed
 	s.Plan, s.Alarms, s.Undone, s.Fault = a.Plan, a.Alarms, a.Undone, a.Fault
 	if s.Number > a.Highest {
@@ -154,6 +155,12 @@ func (s *Standing) see(a host.Status) {
 	}
 	if s.Number > 0 && a.Undone != "" && a.Order < s.Number && a.Waiting == 0 {
 		s.Edited = true // what was ordered is not there: it can be ordered again
+	}
+	if a.Highest > s.Number || a.Order == s.Number && a.Digest != "" && a.Digest != host.Digest(order) {
+		s.Edited, s.Fault = true, fmt.Sprintf("the agent goes by order %d, which is not in this database: it may be an older copy; apply what should be again", a.Highest)
+		if s.State == host.InForce || s.State == host.Idle {
+			s.State = host.Drift
+		}
 	}
 }
 

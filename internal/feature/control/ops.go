@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -104,6 +105,7 @@ type Apply struct {
 	Leave   bool `json:"leave,omitempty" doc:"show drift only, and do not mend it by itself"`
 
 	planned host.Planned
+	highest uint64
 }
 
 // Applied is what control.apply answers.
@@ -126,7 +128,9 @@ func (c *Controls) apply() act.Declaration {
 			return c.target(ctx, v, &in.Named)
 		},
 		Prepare: func(ctx context.Context, v *act.View, in *Apply) (err error) {
-			in.planned, err = c.planned(ctx, v, in.Control)
+			if in.highest, err = c.free(ctx, in.Control); err == nil {
+				in.planned, err = c.planned(ctx, v, in.Control)
+			}
 			return err
 		},
 		Run: func(ctx context.Context, tx *act.Tx, in Apply) (Applied, error) {
@@ -147,19 +151,41 @@ func (c *Controls) apply() act.Declaration {
 			if err := m.Check(o.Desired); err != nil {
 				return Applied{}, core.Errorf(core.Invalid, "%v", err)
 			}
-			o, err = give(ctx, tx, o)
+			o, err = give(ctx, tx, o, in.highest)
 			return Applied{Control: in.Control, Number: o.Number, Seconds: o.Confirm, Plan: in.planned.Lines}, err
 		},
 	}
 }
 
-// give puts the next order of a control on record.
-func give(ctx context.Context, tx *act.Tx, o host.Order) (host.Order, error) {
+// free returns the highest number that the agent has taken, unless an order waits: the
+// next one would be refused, and nobody could confirm the one that waits. An agent that
+// does not answer gets the order later.
+func (c *Controls) free(ctx context.Context, name string) (highest uint64, err error) {
+	list, err := c.agent.Statuses(ctx)
+	if err != nil {
+		return 0, nil //nolint:nilerr // the order waits for it
+	}
+	for _, s := range list {
+		if s.Control == name && s.Waiting > 0 {
+			return 0, core.Errorf(core.Conflict, "order %d of %s waits for a confirmation: confirm or revert it first", s.Waiting, name)
+		} else if s.Control == name {
+			highest = s.Highest
+		}
+	}
+	return highest, nil
+}
+
+// give puts the next order of a control on record. Its number is above every one that
+// the agent has taken, also where the database is an older copy.
+func give(ctx context.Context, tx *act.Tx, o host.Order, highest uint64) (host.Order, error) {
 	before, err := orderOf(ctx, &tx.View, o.Control)
 	if err != nil {
 		return o, err
 	}
-	o.Number = before.Number + 1
+	o.Number = max(before.Number, min(highest, host.MaxNumber-1)) + 1
+	if o.Number > host.MaxNumber {
+		return o, core.Errorf(core.Conflict, "%s has had its last order, %d", o.Control, host.MaxNumber)
+	}
 	raw, err := o.Bytes()
 	if err != nil {
 		return o, err
@@ -194,12 +220,26 @@ func differences(before, after json.RawMessage) []act.Field {
 	return list
 }
 
+// Release is the input of control.release.
+type Release struct {
+	Named
+
+	highest uint64
+}
+
 func (c *Controls) release() act.Declaration {
-	return act.Change[Named, Applied]{
+	return act.Change[Release, Applied]{
 		Name: "control.release", Doc: "Let go of a control: what it put on the machine goes, and nobody keeps it in order.", Class: class, Roles: act.Admins,
 		Proof: 15 * time.Minute, Confirm: true, Must: []string{"control.ordered"}, Wakes: []string{wake}, Serves: serves,
-		Sample: Named{"firewall"}, Target: c.target,
-		Run: func(ctx context.Context, tx *act.Tx, in Named) (Applied, error) {
+		Sample: Release{Named: Named{"firewall"}},
+		Target: func(ctx context.Context, v *act.View, in *Release) (core.Ref, error) {
+			return c.target(ctx, v, &in.Named)
+		},
+		Prepare: func(ctx context.Context, _ *act.View, in *Release) (err error) {
+			in.highest, err = c.free(ctx, in.Control)
+			return err
+		},
+		Run: func(ctx context.Context, tx *act.Tx, in Release) (Applied, error) {
 			before, err := orderOf(ctx, &tx.View, in.Control)
 			if err == nil && len(before.Desired) == 0 {
 				err = core.Errorf(core.Conflict, "%s is not under control", in.Control)
@@ -207,7 +247,7 @@ func (c *Controls) release() act.Declaration {
 			if err != nil {
 				return Applied{}, err
 			}
-			o, err := give(ctx, tx, host.Order{Control: in.Control, Mend: true})
+			o, err := give(ctx, tx, host.Order{Control: in.Control, Mend: true}, in.highest)
 			return Applied{Control: in.Control, Number: o.Number, Plan: []string{}}, err
 		},
 	}
@@ -217,7 +257,7 @@ func (c *Controls) release() act.Declaration {
 type Confirm struct {
 	Named
 	Number  uint64 `json:"number,omitempty" doc:"number of the order; the one that waits if not said" rule:"max=1000000000"`
-	Console bool   `json:"console,omitempty" doc:"over the local socket: I am at the machine's console or have tried a new connection"`
+	Console bool   `json:"console,omitempty" doc:"over the local socket, or from this machine itself: I am at its console or have tried a new connection from outside"`
 }
 
 // Answer is what control.confirm and control.revert say.
@@ -257,12 +297,19 @@ func newer(ctx context.Context, v *act.View, s Standing, console bool) error {
 	who := v.Actor()
 	began := s.Until.Add(-time.Duration(o.Confirm) * time.Second)
 	switch {
-	case who.Door == "cli" && console, who.Connected.After(began):
+	case within(who) && console, !within(who) && who.Connected.After(began):
 		return nil
-	case who.Door == "cli":
-		return core.Errorf(core.Conflict, "the local socket says nothing about the network: open a new connection to this server first, then confirm with --console")
+	case within(who):
+		return core.Errorf(core.Conflict, "a connection within this machine, as a tunnel over SSH is one, says nothing about the network: open a new connection to this server from outside first, then confirm with --console")
 	}
 	return core.Errorf(core.Conflict, "this connection was open before the change, so it does not show that you still get in; a new one is opened now: confirm once more")
+}
+
+// within reports whether somebody comes over the local socket or from this machine
+// itself. A tunnel over a connection that stands does, and ends with it.
+func within(who act.Actor) bool {
+	a, err := netip.ParseAddr(who.Address)
+	return who.Door == "cli" || err == nil && a.Unmap().IsLoopback()
 }
 
 // awaiting returns the control if an order of it waits; it fills in its number.
@@ -357,6 +404,9 @@ type Entry struct {
 type Journal struct {
 	Entries []Entry `json:"entries" doc:"entries of the agent's journal, in order" rule:"required"`
 }
+
+// mostName is how long the name of a control may be.
+const mostName = 40
 
 // told are the events of the journal's words.
 func told() []string {
@@ -457,11 +507,17 @@ func (c *Controls) Due(ctx context.Context, v *act.View) (list []Due, err error)
 func (c *Controls) Note(ctx context.Context, bus *act.Bus, lines []host.Line) error {
 	in := Journal{}
 	for _, l := range lines {
-		in.Entries = append(in.Entries, Entry{Seq: l.Seq, Time: l.Time.UTC().Format(time.RFC3339Nano), Prev: l.Prev, Hash: l.Hash, Control: l.Control,
+		in.Entries = append(in.Entries, Entry{Seq: l.Seq, Time: l.Time.UTC().Format(time.RFC3339Nano), Prev: l.Prev, Hash: l.Hash, Control: brief(l.Control),
 			What: l.What, Order: l.Order, Leaf: l.Leaf, Lines: plain(l.Lines...), Reason: strings.Join(plain(l.Reason), "")})
 	}
 	_, err := bus.Do(ctx, act.Call{Op: "control.note", Actor: act.SystemActor("agent"), Input: input(in)})
 	return err
+}
+
+// brief is the name of a control, as an operation takes it: one entry that is refused
+// would keep every later one from the log.
+func brief(name string) string {
+	return strings.ToValidUTF8(plain(name[:min(len(name), mostName)])[0], "")
 }
 
 // plain is text of other programs as an operation takes it: on one line each.

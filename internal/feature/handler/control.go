@@ -33,6 +33,7 @@ const (
 	mostFolders = 20_000          // below one root
 	mostSearch  = 5 * time.Second // in one look, which comes every half minute
 	mostUses    = 1_000
+	mostSite    = 1 << 20 // octets of one .htaccess
 	mostSaid    = 50
 	settling    = 5 * time.Second // Apache takes a moment to load what it was told to
 )
@@ -85,7 +86,10 @@ func (h *Handlers) spec() control.Spec[Desired, Observed] {
 // owns are the files that may hold a line to be changed. Apache's configuration in
 // other folders is looked at, and left alone.
 func owns() host.Owns {
-	o := host.Owns{Commands: [][]string{{apachectl, "configtest"}, {apachectl, "graceful"}}, Folders: []string{serverRoot}}
+	o := host.Owns{Commands: [][]string{{apachectl, "configtest"}, {apachectl, "graceful"}}}
+	for _, name := range []string{"apache2.conf", "httpd.conf", "ports.conf"} { // not envvars, which root's shell runs
+		o.Files = append(o.Files, serverRoot+"/"+name)
+	}
 	for _, dir := range []string{"conf-enabled", "conf-available", "sites-enabled", "sites-available", "mods-enabled", "mods-available", "vhosts.d"} {
 		o.Folders = append(o.Folders, serverRoot+"/"+dir)
 	}
@@ -313,20 +317,34 @@ func (o *Observed) search(eyes host.Eyes) error {
 		files = append(files, found...)
 	}
 	slices.Sort(files)
-	for _, name := range slices.Compact(files) {
+	files = slices.Compact(files)
+	for i, name := range files {
+		// What customers write is of any size and number, and root reads it.
+		if eyes.Now().Sub(began) > 2*mostSearch {
+			o.unseen("%s and %d files after it: reading those before took %s", name, len(files)-i-1, mostSearch)
+			break
+		}
 		data, there, err := eyes.ReadFile(name)
 		if err != nil {
 			o.unseen("%s: %v", name, err)
 		}
+		if len(data) > mostSite {
+			o.unseen("%s: it has more than %d KiB", name, mostSite>>10)
+			continue
+		}
 		if err == nil && there {
 			o.Files++
-			o.Uses = append(o.Uses, o.before.Site(name, string(data))...)
+			o.use(o.before.Site(name, string(data)))
 		}
 	}
-	if len(o.Uses) > mostUses {
-		o.More, o.Uses = len(o.Uses)-mostUses, o.Uses[:mostUses]
-	}
 	return nil
+}
+
+// use keeps the first uses, and how many there are.
+func (o *Observed) use(list []apache.Use) {
+	room := min(mostUses-len(o.Uses), len(list))
+	o.Uses = append(o.Uses, list[:room]...)
+	o.More += len(list) - room
 }
 
 func (o *Observed) unseen(format string, args ...any) {
