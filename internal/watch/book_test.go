@@ -242,7 +242,7 @@ func TestABookSurvives(t *testing.T) {
 	d.after(time.Second, "2001:db8::1", 1)
 	var s state
 	dir := t.TempDir()
-	d.cells["ssh"].tracking.oldest.lines = append(d.cells["ssh"].tracking.oldest.lines, []byte("a \"b\" \\ \x00 ä \xff"))
+	d.cells["ssh"].tracking.oldest.lines.add([]byte("a \"b\" \\ \x00 ä \xff"))
 	d.save(&s)
 	kept := d.counts(nil)
 	s.Version, s.Counts = 1, bytes.Count(kept, []byte("\n"))

@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -29,6 +30,7 @@ const (
 	turn        = 4 << 20              // octets of one file until the others have their turn
 	saveEvery   = time.Second          // at the most; less often when saving takes long
 	compare     = 10 * time.Second     // of the kernel's sets with the book
+	quiet       = 2 * time.Second      // after much work until memory is given back
 	aroundEvery = 30 * time.Second     // looks at own addresses, gateways, nameservers
 	namesEvery  = 10 * time.Minute     // asks for the addresses of names in ignoreip
 	forgotten   = 30 * 24 * time.Hour  // a file that is not there
@@ -192,7 +194,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		g.Go(func() { f(ctx) })
 	}
 	w, buf := newWaker(ctx), make([]byte, chunk)
-	var looked time.Time
+	var looked, worked time.Time
 	for ctx.Err() == nil {
 		if time.Since(looked) >= lookEvery {
 			e.refresh(ctx, w)
@@ -203,7 +205,12 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.mu.Unlock()
 		}
 		if e.round(buf) {
+			worked = time.Now()
 			continue
+		}
+		if !worked.IsZero() && time.Since(worked) > quiet { // what it took is not needed now
+			debug.FreeOSMemory()
+			worked = time.Time{}
 		}
 		e.mu.Lock()
 		e.settled = true

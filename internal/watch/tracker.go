@@ -1,6 +1,8 @@
 package watch
 
 import (
+	"encoding/binary"
+	"iter"
 	"net/netip"
 	"time"
 )
@@ -12,7 +14,7 @@ const mostMoments = 64
 type tracker struct {
 	prefix     netip.Prefix
 	moments    []moment // in the order of time
-	lines      [][]byte // the newest; one that gives way lends its memory to the next
+	lines      evidence
 	newer, old *tracker // in the order of use
 }
 
@@ -110,4 +112,42 @@ func (t *tracking) drop(x *tracker) {
 type past struct {
 	times int
 	until time.Time // when the last ban ended; zero: it has not
+}
+
+// evidence is some lines, the newest last: each is its length in two octets and its
+// text, so that those of one prefix are one piece of memory.
+type evidence struct {
+	text  []byte
+	count int
+}
+
+func (e *evidence) add(line []byte) {
+	if need := len(e.text) + 2 + len(line); need > cap(e.text) {
+		e.text = append(make([]byte, 0, need+need/8), e.text...)
+	}
+	e.text = append(binary.BigEndian.AppendUint16(e.text, uint16(len(line))), line...)
+	e.count++
+}
+
+// drop takes the oldest line away, of which there must be one.
+func (e *evidence) drop() {
+	n := 2 + int(binary.BigEndian.Uint16(e.text))
+	if e.text, e.count = e.text[:copy(e.text, e.text[n:])], e.count-1; e.count == 0 {
+		e.text = nil
+	}
+}
+
+// size is how many octets the lines have.
+func (e *evidence) size() int { return len(e.text) - 2*e.count }
+
+func (e *evidence) all() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for rest := e.text; len(rest) > 0; {
+			n := 2 + int(binary.BigEndian.Uint16(rest))
+			if !yield(rest[2:n]) {
+				return
+			}
+			rest = rest[n:]
+		}
+	}
 }
