@@ -163,7 +163,7 @@ func (b *book) count(c *cell, p netip.Prefix, at time.Time, line []byte) {
 	b.forget(t)
 	c.tracking.drop(t)
 	if t.lines.count == 0 && c.MaxLines > 0 {
-		t.lines.add(line[:min(len(line), mostLine)])
+		t.lines.add(line[:min(len(line), mostLine)], 1)
 	}
 	b.sentence(c, p, at, n, told(t.lines))
 }
@@ -180,12 +180,7 @@ func (b *book) keep(c *cell, t *tracker, line []byte) {
 		most = min(most, 1)
 	}
 	before := t.lines.size()
-	for t.lines.count > 0 && t.lines.count >= most {
-		t.lines.drop()
-	}
-	if most > 0 {
-		t.lines.add(line[:min(len(line), mostLine)])
-	}
+	t.lines.add(line[:min(len(line), mostLine)], most)
 	b.lines += t.lines.size() - before
 }
 

@@ -31,6 +31,7 @@ const (
 	saveEvery   = time.Second          // at the most; less often when saving takes long
 	compare     = 10 * time.Second     // of the kernel's sets with the book
 	quiet       = 2 * time.Second      // after much work until memory is given back
+	whenBusy    = 100                  // percent of garbage while there is much work
 	aroundEvery = 30 * time.Second     // looks at own addresses, gateways, nameservers
 	namesEvery  = 10 * time.Minute     // asks for the addresses of names in ignoreip
 	forgotten   = 30 * 24 * time.Hour  // a file that is not there
@@ -103,7 +104,6 @@ type Engine struct {
 	apply    chan struct{}
 	flush    chan struct{}
 	flushing sync.Mutex
-	counts   []byte // of save, to be used again
 }
 
 // cellar is a jail in operation.
@@ -195,6 +195,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	w, buf := newWaker(ctx), make([]byte, chunk)
 	var looked, worked time.Time
+	var usual int // the process's percentage of garbage, while there is much work
 	for ctx.Err() == nil {
 		if time.Since(looked) >= lookEvery {
 			e.refresh(ctx, w)
@@ -205,10 +206,14 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.mu.Unlock()
 		}
 		if e.round(buf) {
+			if worked.IsZero() {
+				usual = debug.SetGCPercent(whenBusy)
+			}
 			worked = time.Now()
 			continue
 		}
 		if !worked.IsZero() && time.Since(worked) > quiet { // what it took is not needed now
+			debug.SetGCPercent(usual)
 			debug.FreeOSMemory()
 			worked = time.Time{}
 		}
@@ -690,13 +695,13 @@ func (e *Engine) save() error {
 			s.Positions = append(s.Positions, kept...)
 		}
 	}
-	e.counts = e.book.counts(e.counts[:0])
-	s.Counts = bytes.Count(e.counts, []byte("\n"))
+	counts := e.book.counts(nil)
+	s.Counts = bytes.Count(counts, []byte("\n"))
 	e.changed = false
 	e.mu.Unlock()
 	err := e.flushEvents() // first, so that no number of an event is used twice
 	if err == nil {
-		err = writeState(e.Folder, s, e.counts)
+		err = writeState(e.Folder, s, counts)
 	}
 	if err != nil {
 		e.mu.Lock()

@@ -84,7 +84,7 @@ func (b *book) counts(out []byte) []byte {
 	for name, c := range b.cells {
 		size += len(c.tracking.by) * (len(name) + 120)
 	}
-	out = slices.Grow(out, size+size/8)
+	out = slices.Grow(out, size)
 	for name, c := range b.cells {
 		for t := c.tracking.oldest; t != nil; t = t.newer {
 			out = append(appendText(append(out, `{"jail":`...), []byte(name)), `,"prefix":"`...)
@@ -115,6 +115,14 @@ func (b *book) counts(out []byte) []byte {
 func appendText(out, text []byte) []byte {
 	out = append(out, '"')
 	for len(text) > 0 {
+		plain := 0
+		for plain < len(text) && text[plain] >= ' ' && text[plain] < utf8.RuneSelf && text[plain] != '"' && text[plain] != '\\' {
+			plain++
+		}
+		out, text = append(out, text[:plain]...), text[plain:]
+		if len(text) == 0 {
+			break
+		}
 		r, n := utf8.DecodeRune(text)
 		switch {
 		case r == utf8.RuneError && n == 1:
@@ -148,7 +156,7 @@ func (b *book) restore(s state, counts []count) {
 		}
 		for _, l := range k.Lines {
 			l = l[:min(len(l), 3*mostLine)] // what was no UTF-8 has grown
-			t.lines.add([]byte(l))
+			t.lines.add([]byte(l), mostShown)
 			b.lines += len(l)
 		}
 	}
