@@ -31,7 +31,7 @@ const (
 	saveEvery   = time.Second          // at the most; less often when saving takes long
 	compare     = 10 * time.Second     // of the kernel's sets with the book
 	quiet       = 2 * time.Second      // after much work until memory is given back
-	whenBusy    = 100                  // percent of garbage while there is much work
+	whenBusy    = 200                  // percent of garbage while there is much work
 	aroundEvery = 30 * time.Second     // looks at own addresses, gateways, nameservers
 	namesEvery  = 10 * time.Minute     // asks for the addresses of names in ignoreip
 	forgotten   = 30 * 24 * time.Hour  // a file that is not there
