@@ -145,13 +145,13 @@ func (m *Machine) run(pc, pos int32) (end int32, ok bool) {
 				}
 			}
 		case opSplit:
-			switch first, second := in.tx.allows(text, int(pos)), in.ty.allows(text, int(pos)); {
-			case !first && !second || m.memory.on && m.seen(in.mark, pos):
+			switch first := in.tx.allows(text, int(pos)); {
+			case m.memory.on && m.seen(in.mark, pos):
 			case !first:
 				pc = in.y
 				continue
 			default:
-				if second {
+				if in.ty.allows(text, int(pos)) {
 					m.push(frame{tryElse, in.y, pos, 0})
 				}
 				pc = in.x
