@@ -9,6 +9,6 @@ echo "== breached passwords"; go run ./bench/breach
 echo "== the panel"; bench/panel/run.sh
 echo "== the nameserver"; bench/dns/run.sh
 echo "== signing"; go run ./bench/sign; go run ./bench/sign -nsec3
-echo "== bans"; bench/ban/live/run.sh
+echo "== bans, live"; bench/ban/live/run.sh
 echo "== the firewall"; go run ./bench/firewall
-echo "== bans"; go run ./bench/ban/match
+echo "== bans, matching alone"; go run ./bench/ban/match

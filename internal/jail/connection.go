@@ -1,6 +1,7 @@
 package jail
 
 import (
+	"hash/maphash"
 	"slices"
 	"time"
 )
@@ -68,7 +69,8 @@ const (
 // connections keeps the records of a log's connections, of each for a while and of
 // the last ones only.
 type connections struct {
-	byID   map[string]*connection
+	heads  [128]*connection // by hash
+	count  int
 	oldest *connection
 	newest *connection
 	free   *connection // one that can be used again
@@ -79,11 +81,23 @@ type connection struct {
 	record
 	id           string
 	until        time.Time
+	head         int // in heads
+	next         *connection
 	older, newer *connection
 }
 
+var seed = maphash.MakeSeed()
+
+// bucket is where the connections of an id are.
+func bucket(id string) int {
+	return int(maphash.String(seed, id) % uint64(len(connections{}.heads)))
+}
+
 func (c *connections) get(id string, now time.Time) *connection {
-	found := c.byID[id]
+	found := c.heads[bucket(id)]
+	for found != nil && found.id != id {
+		found = found.next
+	}
 	switch {
 	case found == nil:
 		return nil
@@ -95,7 +109,12 @@ func (c *connections) get(id string, now time.Time) *connection {
 }
 
 func (c *connections) drop(d *connection) {
-	delete(c.byID, d.id)
+	at := &c.heads[d.head]
+	for *at != d {
+		at = &(*at).next
+	}
+	*at = d.next
+	c.count--
 	if d.older != nil {
 		d.older.newer = d.newer
 	} else {
@@ -111,10 +130,7 @@ func (c *connections) drop(d *connection) {
 
 // add makes room for a connection and returns its empty record.
 func (c *connections) add(id string, now time.Time) *connection {
-	if c.byID == nil {
-		c.byID = map[string]*connection{}
-	}
-	for len(c.byID) >= mostConnections {
+	for c.count >= mostConnections {
 		c.drop(c.oldest)
 	}
 	n := c.free
@@ -122,14 +138,18 @@ func (c *connections) add(id string, now time.Time) *connection {
 		n = &connection{}
 	}
 	c.free = nil
-	*n = connection{record: record{fields: n.fields[:0], users: n.users[:0], lines: n.lines[:0]}, id: id, until: now.Add(connectionTime), older: c.newest}
+	n.fields, n.users, n.lines = n.fields[:0], n.users[:0], n.lines[:0]
+	n.spared, n.pending, n.marks = nil, false, 0
+	n.id, n.until, n.head = id, now.Add(connectionTime), bucket(id)
+	n.older, n.newer = c.newest, nil
+	n.next, c.heads[n.head] = c.heads[n.head], n
+	c.count++
 	if c.newest != nil {
 		c.newest.newer = n
 	} else {
 		c.oldest = n
 	}
 	c.newest = n
-	c.byID[id] = n
 	return n
 }
 

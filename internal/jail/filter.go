@@ -56,6 +56,8 @@ type Filter struct {
 	inner   Fields // what the expression found
 	marks   mark   // what they say of the connection
 	full    []string
+	lists   []string
+	room    strings.Builder
 	single  [1]logLine
 }
 

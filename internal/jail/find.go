@@ -142,11 +142,38 @@ func (f *Filter) copy() {
 		return
 	}
 	f.copied = true
-	f.line = string(f.raw)
+	f.line = f.keep(f.raw)
 	if f.source, f.offset = f.line, len(f.raw)-len(f.text)+1; f.offset >= 0 && len(f.before) == 0 && len(f.behind) == len(f.text)-1 {
 		return
 	}
 	f.source, f.offset = string(f.text), 0
+}
+
+// roomy is how much memory of lines is asked for at once.
+const roomy = 4 << 10
+
+// list is an empty list for so many texts, as part of a longer one.
+func (f *Filter) list(most int) []string {
+	if len(f.lists) < most {
+		f.lists = make([]string, max(most, roomy/64))
+	}
+	list := f.lists[:0:most]
+	f.lists = f.lists[most:]
+	return list
+}
+
+// keep makes a string of a line, as part of a longer one.
+func (f *Filter) keep(line []byte) string {
+	if len(line) > roomy/8 {
+		return string(line)
+	}
+	if f.room.Cap()-f.room.Len() < len(line) {
+		f.room = strings.Builder{}
+		f.room.Grow(roomy)
+	}
+	begin := f.room.Len()
+	f.room.Write(line)
+	return f.room.String()[begin:]
 }
 
 // group returns what one group of the last match found.
@@ -257,8 +284,7 @@ func (f *Filter) failure(r *record, w moment) (failure Failure, done, ok bool) {
 		Time: w.time, Skew: w.skew, Host: hostName, User: r.fields.Get("user"),
 		Line: f.line, Fields: r.fields,
 	}
-	texts := make([]string, 0, len(r.lines)+len(r.users)+1)
-	texts = append(texts, r.lines...)
+	texts := append(f.list(len(r.lines)+len(r.users)+1), r.lines...)
 	failure.Lines = texts[:len(texts):len(texts)]
 	texts = append(texts, r.users...)
 	if len(r.users) == 0 && failure.User != "" {

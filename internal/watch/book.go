@@ -162,17 +162,13 @@ func (b *book) count(c *cell, p netip.Prefix, at time.Time, line []byte) {
 	}
 	b.forget(t)
 	c.tracking.drop(t)
-	if len(t.lines) == 0 && c.MaxLines > 0 {
-		t.lines = [][]byte{line[:min(len(line), mostLine)]}
+	if t.lines.count == 0 && c.MaxLines > 0 {
+		t.lines.add(line[:min(len(line), mostLine)], 1)
 	}
 	b.sentence(c, p, at, n, told(t.lines))
 }
 
-func (b *book) forget(t *tracker) {
-	for _, l := range t.lines {
-		b.lines -= len(l)
-	}
-}
+func (b *book) forget(t *tracker) { b.lines -= t.lines.size() }
 
 // keep keeps a line with a tracker, as far as there is room.
 func (b *book) keep(c *cell, t *tracker, line []byte) {
@@ -183,24 +179,16 @@ func (b *book) keep(c *cell, t *tracker, line []byte) {
 	case b.lines > mostLines:
 		most = min(most, 1)
 	}
-	line = line[:min(len(line), mostLine)]
-	var room []byte
-	for len(t.lines) > 0 && len(t.lines) >= most {
-		room = t.lines[0]
-		b.lines -= len(room)
-		t.lines = slices.Delete(t.lines, 0, 1)
-	}
-	if most > 0 {
-		t.lines = append(t.lines, append(room[:0], line...))
-		b.lines += len(line)
-	}
+	before := t.lines.size()
+	t.lines.add(line[:min(len(line), mostLine)], most)
+	b.lines += t.lines.size() - before
 }
 
 // told are lines as people read them.
-func told(lines [][]byte) []string {
-	out := make([]string, len(lines))
-	for i, l := range lines {
-		out[i] = strings.ToValidUTF8(string(l), "�")
+func told(lines evidence) []string {
+	out := make([]string, 0, lines.count)
+	for l := range lines.all() {
+		out = append(out, strings.ToValidUTF8(string(l), "�"))
 	}
 	return out
 }

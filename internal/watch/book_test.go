@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"net/netip"
 	"runtime"
 	"slices"
@@ -242,7 +243,7 @@ func TestABookSurvives(t *testing.T) {
 	d.after(time.Second, "2001:db8::1", 1)
 	var s state
 	dir := t.TempDir()
-	d.cells["ssh"].tracking.oldest.lines = append(d.cells["ssh"].tracking.oldest.lines, []byte("a \"b\" \\ \x00 ä \xff"))
+	d.cells["ssh"].tracking.oldest.lines.add([]byte("a \"b\" \\ \x00 ä \xff"), mostShown)
 	d.save(&s)
 	kept := d.counts(nil)
 	s.Version, s.Counts = 1, bytes.Count(kept, []byte("\n"))
@@ -374,4 +375,29 @@ func FuzzFormula(f *testing.F) {
 			Rules{BanTime: time.Hour, Increment: Increment{On: true, Formula: g}}.last(3)
 		}
 	})
+}
+
+// TestTheNewestLinesAreEvidence: as a plain list has them.
+func TestTheNewestLinesAreEvidence(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		var e evidence
+		var want []string
+		for range 100 {
+			line, most := strings.Repeat(string(rune('a'+random.IntN(26))), random.IntN(50)), 3
+			if random.IntN(10) == 0 {
+				most = random.IntN(6)
+			}
+			e.add([]byte(line), most)
+			want = append(want, line)
+			want = want[max(0, len(want)-most):]
+			var got []string
+			for l := range e.all() {
+				got = append(got, string(l))
+			}
+			if !slices.Equal(got, want) || e.size() != len(strings.Join(want, "")) {
+				t.Fatalf("%q, %d octets; want %q", got, e.size(), want)
+			}
+		}
+	}
 }

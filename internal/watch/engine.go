@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -29,6 +30,8 @@ const (
 	turn        = 4 << 20              // octets of one file until the others have their turn
 	saveEvery   = time.Second          // at the most; less often when saving takes long
 	compare     = 10 * time.Second     // of the kernel's sets with the book
+	quiet       = 2 * time.Second      // after much work until memory is given back
+	whenBusy    = 200                  // percent of garbage while there is much work
 	aroundEvery = 30 * time.Second     // looks at own addresses, gateways, nameservers
 	namesEvery  = 10 * time.Minute     // asks for the addresses of names in ignoreip
 	forgotten   = 30 * 24 * time.Hour  // a file that is not there
@@ -101,7 +104,6 @@ type Engine struct {
 	apply    chan struct{}
 	flush    chan struct{}
 	flushing sync.Mutex
-	counts   []byte // of save, to be used again
 }
 
 // cellar is a jail in operation.
@@ -192,7 +194,8 @@ func (e *Engine) Run(ctx context.Context) error {
 		g.Go(func() { f(ctx) })
 	}
 	w, buf := newWaker(ctx), make([]byte, chunk)
-	var looked time.Time
+	var looked, worked time.Time
+	var usual int // the process's percentage of garbage, while there is much work
 	for ctx.Err() == nil {
 		if time.Since(looked) >= lookEvery {
 			e.refresh(ctx, w)
@@ -203,7 +206,16 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.mu.Unlock()
 		}
 		if e.round(buf) {
+			if worked.IsZero() {
+				usual = debug.SetGCPercent(whenBusy)
+			}
+			worked = time.Now()
 			continue
+		}
+		if !worked.IsZero() && time.Since(worked) > quiet { // what it took is not needed now
+			debug.SetGCPercent(usual)
+			debug.FreeOSMemory()
+			worked = time.Time{}
 		}
 		e.mu.Lock()
 		e.settled = true
@@ -683,13 +695,13 @@ func (e *Engine) save() error {
 			s.Positions = append(s.Positions, kept...)
 		}
 	}
-	e.counts = e.book.counts(e.counts[:0])
-	s.Counts = bytes.Count(e.counts, []byte("\n"))
+	counts := e.book.counts(nil)
+	s.Counts = bytes.Count(counts, []byte("\n"))
 	e.changed = false
 	e.mu.Unlock()
 	err := e.flushEvents() // first, so that no number of an event is used twice
 	if err == nil {
-		err = writeState(e.Folder, s, e.counts)
+		err = writeState(e.Folder, s, counts)
 	}
 	if err != nil {
 		e.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -79,6 +80,11 @@ func (b *book) save(s *state) {
 // counts appends the trackers as lines of JSON. There may be very many, and who
 // counts waits meanwhile: this is written by hand.
 func (b *book) counts(out []byte) []byte {
+	size := b.lines + b.lines/16
+	for name, c := range b.cells {
+		size += len(c.tracking.by) * (len(name) + 120)
+	}
+	out = slices.Grow(out, size)
 	for name, c := range b.cells {
 		for t := c.tracking.oldest; t != nil; t = t.newer {
 			out = append(appendText(append(out, `{"jail":`...), []byte(name)), `,"prefix":"`...)
@@ -91,10 +97,12 @@ func (b *book) counts(out []byte) []byte {
 				out = append(strconv.AppendInt(append(out, ','), int64(m.count), 10), ']')
 			}
 			out = append(out, `],"lines":[`...)
-			for i, l := range t.lines {
-				if i > 0 {
+			first := true
+			for l := range t.lines.all() {
+				if !first {
 					out = append(out, ',')
 				}
+				first = false
 				out = appendText(out, l)
 			}
 			out = append(out, "]}\n"...)
@@ -107,6 +115,14 @@ func (b *book) counts(out []byte) []byte {
 func appendText(out, text []byte) []byte {
 	out = append(out, '"')
 	for len(text) > 0 {
+		plain := 0
+		for plain < len(text) && text[plain] >= ' ' && text[plain] < utf8.RuneSelf && text[plain] != '"' && text[plain] != '\\' {
+			plain++
+		}
+		out, text = append(out, text[:plain]...), text[plain:]
+		if len(text) == 0 {
+			break
+		}
 		r, n := utf8.DecodeRune(text)
 		switch {
 		case r == utf8.RuneError && n == 1:
@@ -139,7 +155,8 @@ func (b *book) restore(s state, counts []count) {
 			t.add(m[0], int(m[1]))
 		}
 		for _, l := range k.Lines {
-			t.lines = append(t.lines, []byte(l))
+			l = l[:min(len(l), 3*mostLine)] // what was no UTF-8 has grown
+			t.lines.add([]byte(l), mostShown)
 			b.lines += len(l)
 		}
 	}

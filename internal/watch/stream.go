@@ -102,7 +102,11 @@ func (s *stream) take(rest []byte, line func([]byte)) int {
 		line(rest[:maxLine])
 		return len(rest)
 	case !s.cut:
-		line(bytes.TrimSuffix(rest[:min(end, maxLine)], []byte("\r")))
+		whole := rest[:min(end, maxLine)]
+		if n := len(whole); n > 0 && whole[n-1] == '\r' {
+			whole = whole[:n-1]
+		}
+		line(whole)
 	}
 	s.cut = false
 	return end + 1

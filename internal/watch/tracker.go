@@ -1,7 +1,10 @@
 package watch
 
 import (
+	"encoding/binary"
+	"iter"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -12,7 +15,7 @@ const mostMoments = 64
 type tracker struct {
 	prefix     netip.Prefix
 	moments    []moment // in the order of time
-	lines      [][]byte // the newest; one that gives way lends its memory to the next
+	lines      evidence
 	newer, old *tracker // in the order of use
 }
 
@@ -110,4 +113,92 @@ func (t *tracking) drop(x *tracker) {
 type past struct {
 	times int
 	until time.Time // when the last ban ended; zero: it has not
+}
+
+// evidence is the newest lines of one prefix, in one piece of memory that goes round:
+// each has a slot, which is the octets it has room for, its length, and its text. A
+// line takes the slot of the oldest one if it fits.
+type evidence struct {
+	slots  []byte
+	count  int32
+	oldest int32 // where its slot begins
+	octets int32
+}
+
+// slotHead is what stands in front of the text.
+const slotHead = 4
+
+// slot returns how much room a slot has, and its text.
+func (e *evidence) slot(at int) (room int, text []byte) {
+	room, n := int(binary.BigEndian.Uint16(e.slots[at:])), int(binary.BigEndian.Uint16(e.slots[at+2:]))
+	return room, e.slots[at+slotHead:][:n]
+}
+
+// add keeps a line, and of the older ones so many that there are no more than most.
+func (e *evidence) add(line []byte, most int) {
+	for e.count > 0 && int(e.count) > most {
+		e.drop()
+	}
+	if most <= 0 {
+		return
+	}
+	if int(e.count) == most {
+		at := int(e.oldest)
+		if room, old := e.slot(at); len(line) <= room {
+			e.octets += int32(len(line) - len(old))
+			binary.BigEndian.PutUint16(e.slots[at+2:], uint16(len(line)))
+			copy(e.slots[at+slotHead:], line)
+			e.oldest = int32((at + slotHead + room) % len(e.slots))
+			return
+		}
+		e.drop()
+	}
+	e.straighten()
+	room := (len(line) + 15) &^ 15
+	if need := len(e.slots) + slotHead + room; need > cap(e.slots) {
+		e.slots = append(make([]byte, 0, need), e.slots...)
+	}
+	at := len(e.slots)
+	e.slots = e.slots[:at+slotHead+room]
+	binary.BigEndian.PutUint16(e.slots[at:], uint16(room))
+	binary.BigEndian.PutUint16(e.slots[at+2:], uint16(len(line)))
+	copy(e.slots[at+slotHead:], line)
+	e.count++
+	e.octets += int32(len(line))
+}
+
+// straighten puts the oldest slot in front.
+func (e *evidence) straighten() {
+	if e.oldest > 0 {
+		e.slots, e.oldest = slices.Concat(e.slots[e.oldest:], e.slots[:e.oldest]), 0
+	}
+}
+
+// drop takes the oldest line away, of which there must be one.
+func (e *evidence) drop() {
+	e.straighten()
+	room, text := e.slot(0)
+	e.octets -= int32(len(text))
+	if e.count--; e.count == 0 {
+		e.slots = nil
+		return
+	}
+	e.slots = e.slots[:copy(e.slots, e.slots[slotHead+room:])]
+}
+
+// size is how many octets the lines have.
+func (e *evidence) size() int { return int(e.octets) }
+
+// all goes over the lines, the oldest first.
+func (e *evidence) all() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		at := int(e.oldest)
+		for range e.count {
+			room, text := e.slot(at)
+			if !yield(text) {
+				return
+			}
+			at = (at + slotHead + room) % len(e.slots)
+		}
+	}
 }

@@ -19,6 +19,14 @@ type Detector struct {
 	lastAt   int   // in list; none: len(list)
 	last     boundary
 	unused   int // the first of list that never matched
+	same     same
+}
+
+// same is the last date, if a quick way has read it: lines come many a second.
+type same struct {
+	Found
+	text [40]byte // the date and the byte behind it; Found.End is its length
+	now  int64
 }
 
 // learned is a template and what a log taught about it.
@@ -140,6 +148,10 @@ func (d *Detector) Clone() *Detector {
 
 // Find looks for the date of a line, which must be valid UTF-8.
 func (d *Detector) Find(line []byte, now time.Time) (Found, bool) {
+	if d.repeated(line, now) {
+		return d.same.Found, true
+	}
+	d.same.End = 0
 	d.calendar.now = now
 	s, l, ok := d.match(line, now)
 	if !ok {
@@ -149,7 +161,25 @@ func (d *Detector) Find(line []byte, now time.Time) (Found, bool) {
 	if f.Begin < f.End {
 		f.Time, f.Known = l.time(&d.machine, line, s, &d.calendar, &d.read)
 	}
+	if s.read && s.end < len(d.same.text) && s.end < len(line) {
+		d.same.Found, d.same.now = f, now.Unix()
+		copy(d.same.text[:], line[:s.end+1])
+	}
 	return f, true
+}
+
+// repeated reports whether a line has the date of the last one, and learns from it as
+// match does. What a quick way asks of the byte behind the date is asked here too.
+func (d *Detector) repeated(line []byte, now time.Time) bool {
+	end := d.same.End
+	if end == 0 || len(line) < end+2 || !quickBehind(line[end+1]) || d.same.now != now.Unix() || string(line[:end+1]) != string(d.same.text[:end+1]) {
+		return false
+	}
+	l := d.list[d.lastAt]
+	l.tries++
+	l.hits++
+	l.used = now
+	return true
 }
 
 // match finds the date, by the template of the last one if that will do.

@@ -40,7 +40,7 @@ func (n *naive) clock(b []byte) bool {
 
 // syslogQuick reads "Jan _2 15:04:05 " with something other than a year behind it.
 func syslogQuick(line []byte, n *naive) int {
-	if len(line) < 17 || line[3] != ' ' || line[6] != ' ' || line[15] != ' ' || line[16] >= utf8.RuneSelf || line[16] == '2' {
+	if len(line) < 17 || line[3] != ' ' || line[6] != ' ' || line[15] != ' ' || !quickBehind(line[16]) {
 		return 0
 	}
 	*n = naive{}
@@ -51,6 +51,9 @@ func syslogQuick(line []byte, n *naive) int {
 	}
 	return 15
 }
+
+// quickBehind reports whether a byte behind a date and its blank begins no year.
+func quickBehind(b byte) bool { return b < utf8.RuneSelf && b != '2' }
 
 func monthOf(a, b, c byte) int {
 	const names = "JanFebMarAprMayJunJulAugSepOctNovDec"

@@ -2,16 +2,22 @@
 // not depend on how many there are (Aho and Corasick, 1975).
 package literal
 
+import "encoding/binary"
+
 // A Set finds words that stand for something numbered. It does not change and may be
 // used by several goroutines.
 type Set struct {
 	always  Marks // that need no word
 	class   [256]uint8
 	classes int
-	next    []uint32     // by state and class; the state is multiplied already
-	out     []Marks      // by state
-	pairs   [1024]uint64 // of bytes with which a word begins
+	next    []uint32                    // by state and class; the state is multiplied already
+	out     []Marks                     // by state
+	gram    int                         // bytes that are looked at together: 1, 2 or 4
+	stride  int                         // how far apart they are looked at
+	grams   [1 << (gramBits - 6)]uint64 // by hash: they are in a word, as far as they must be
 }
+
+const gramBits = 13
 
 // Marks are the numbers of what may match. Numbers that are the same modulo 64 are
 // not told apart.
@@ -25,6 +31,7 @@ func (m Marks) Has(number int) bool { return m>>(number&63)&1 != 0 }
 func New(words [][]string) *Set {
 	b := builder{set: &Set{}}
 	b.countClasses(words)
+	b.set.sample(words)
 	b.node()
 	for number, list := range words {
 		if len(list) == 0 {
@@ -38,38 +45,62 @@ func New(words [][]string) *Set {
 	return b.set
 }
 
-// Find returns what is possible in a text. Where no word begins it looks at two
-// bytes only, and not at the state.
+// Find returns what is possible in a text. It looks at a few bytes here and there,
+// so that a word cannot slip through, and at the state only around those that are in
+// a word too.
 func (s *Set) Find(text []byte) Marks {
-	found := s.always
-	for i := 0; i < len(text); {
-		if i+1 < len(text) && !s.begins(text[i], text[i+1]) {
-			i++
+	found, done := s.always, 0
+	for i := 0; i+s.gram <= len(text); {
+		if at := s.hash(text[i:]); s.grams[at>>6]&(1<<(at&63)) == 0 {
+			i += s.stride
 			continue
 		}
 		state := uint32(0)
-		for ; i < len(text); i++ {
-			if state = s.next[state+uint32(s.class[text[i]])]; state&hit != 0 {
+		at := max(done, i-s.stride+1)
+		for ; at < len(text) && (state != 0 || at <= i); at++ {
+			if state = s.next[state+uint32(s.class[text[at]])]; state&hit != 0 {
 				state &^= hit
 				found |= s.out[state/uint32(s.classes)]
 			}
-			if state == 0 {
-				i++
-				break
-			}
 		}
+		i, done = at, at
 	}
 	return found
 }
 
-func (s *Set) begins(a, b byte) bool {
-	pair := uint16(a)<<8 | uint16(b)
-	return s.pairs[pair>>6]&(1<<(pair&63)) != 0
+// hash is a number below grams for the bytes that a text begins with.
+func (s *Set) hash(text []byte) uint32 {
+	switch s.gram {
+	case 4:
+		return binary.LittleEndian.Uint32(text) * 0x9e3779b1 >> (32 - gramBits)
+	case 2:
+		return uint32(binary.LittleEndian.Uint16(text)) * 0x9e3779b1 >> (32 - gramBits)
+	}
+	return uint32(text[0])
 }
 
-func (s *Set) pair(a, b byte) {
-	pair := uint16(a)<<8 | uint16(b)
-	s.pairs[pair>>6] |= 1 << (pair & 63)
+// sample chooses how many bytes are looked at, and how far apart: each word holds
+// such a place.
+func (s *Set) sample(words [][]string) {
+	least := 8
+	for _, list := range words {
+		for _, word := range list {
+			least = min(least, len(word))
+		}
+	}
+	s.gram = 4
+	if least < 5 {
+		s.gram = min(2, least)
+	}
+	s.stride = least - s.gram + 1
+	for _, list := range words {
+		for _, word := range list {
+			for i := range s.stride {
+				at := s.hash([]byte(word[i:]))
+				s.grams[at>>6] |= 1 << (at & 63)
+			}
+		}
+	}
 }
 
 // hit marks a state in which a word ends.
@@ -102,13 +133,6 @@ func (b *builder) node() int {
 }
 
 func (b *builder) add(word string, number int) {
-	if len(word) == 1 {
-		for next := range 256 {
-			b.set.pair(word[0], byte(next))
-		}
-	} else {
-		b.set.pair(word[0], word[1])
-	}
 	at := 0
 	for i := range len(word) {
 		class := b.set.class[word[i]]

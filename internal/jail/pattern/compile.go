@@ -11,8 +11,9 @@ type compiler struct {
 	sets  []*set
 	regs  int32
 	marks int32
-	conds []int // groups that conditions ask for
-	nodes int   // written so far, those that became nothing too
+	conds []int          // groups that conditions ask for
+	needs map[int]string // by group: what must follow once it has matched
+	nodes int            // written so far, those that became nothing too
 	seen  []int32
 	walk  int32 // number of the walk that seen is about
 	walks int   // instructions that were looked at to foresee what follows
@@ -27,7 +28,8 @@ const (
 var errTooLarge = errors.New("expression is too large once its repetitions are written out")
 
 func compile(root *node) (*compiler, error) {
-	c := &compiler{}
+	c := &compiler{needs: map[int]string{}}
+	c.foretell(root, map[int]bool{})
 	root.visit(func(n *node) {
 		if n.kind == isCond && !slices.Contains(c.conds, n.group) {
 			c.conds = append(c.conds, n.group)
@@ -129,6 +131,9 @@ func (c *compiler) group(n *node) {
 	c.emit(inst{op: opSave, arg: int32(2 * n.group)})
 	c.node(n.subs[0])
 	c.emit(inst{op: opSave, arg: int32(2*n.group + 1)})
+	if word := c.needs[n.group]; word != "" {
+		c.emit(inst{op: opNeed, text: &word})
+	}
 }
 
 func (c *compiler) condition(n *node) {
@@ -170,6 +175,10 @@ func (c *compiler) repeat(n *node) {
 	sub := n.subs[0]
 	if s, ok := sub.single(); ok && n.max != 0 {
 		c.emit(inst{op: opRun, set: c.shared(s), min: int32(n.min), max: int32(n.max), mode: n.mode})
+		return
+	}
+	if s, text, ok := sub.tempered(); ok && n.max != 0 {
+		c.emit(inst{op: opRun, set: c.shared(s), text: &text, min: int32(n.min), max: int32(n.max), mode: n.mode})
 		return
 	}
 	if n.mode == possessive {
@@ -218,4 +227,29 @@ func (c *compiler) choose(split, in, out int32, m mode) {
 		in, out = out, in
 	}
 	c.prog[split].x, c.prog[split].y = in, out
+}
+
+// foretell notes what the text must still hold once a group has matched: where a
+// condition that no way leads around asks for the group later on, what the
+// condition's first branch needs. It goes through what every match goes through;
+// seen are the groups in front.
+func (c *compiler) foretell(n *node, seen map[int]bool) {
+	switch n.kind {
+	case isCat:
+		for _, sub := range n.subs {
+			c.foretell(sub, seen)
+		}
+		return
+	case isGroup:
+		c.foretell(n.subs[0], seen)
+	case isCond:
+		if words := needOf(n.subs[0]).solid().words; len(words) == 1 && seen[n.group] {
+			c.needs[n.group] = words[0]
+		}
+	}
+	n.consuming(func(sub *node) {
+		if sub.kind == isGroup {
+			seen[sub.group] = true
+		}
+	})
 }

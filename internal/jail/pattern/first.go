@@ -12,8 +12,9 @@ func (c *compiler) foresee() {
 			c.number(in)
 		case opRun:
 			in.tx = c.first(int32(pc) + 1)
-			in.last = !in.tx.end && in.set.disjoint(in.tx) || in.mode == possessive
-			in.maybe = in.last && in.min == 0 && in.max == 1
+			in.last = in.set.disjoint(in.tx) || in.mode == possessive
+			in.maybe = in.last && in.min == 0 && in.max == 1 && in.text == nil
+			in.plain = in.last && in.text == nil && !in.set.but
 			if in.max < 0 {
 				c.number(in)
 			}

@@ -1,6 +1,7 @@
 package pattern
 
 import (
+	"bytes"
 	"unicode/utf8"
 )
 
@@ -129,19 +130,28 @@ func (m *Machine) run(pc, pos int32) (end int32, ok bool) {
 					pc++
 					continue
 				}
-			} else if next := m.take(in, pc, pos); next >= 0 {
-				pos = next
-				pc++
-				continue
+			} else {
+				next := int32(unknown)
+				if in.plain {
+					next = in.quick(text, pos)
+				}
+				if next == unknown {
+					next = m.take(in, pc, pos)
+				}
+				if next >= 0 {
+					pos = next
+					pc++
+					continue
+				}
 			}
 		case opSplit:
-			switch first, second := in.tx.allows(text, int(pos)), in.ty.allows(text, int(pos)); {
-			case !first && !second || m.memory.on && m.seen(in.mark, pos):
+			switch first := in.tx.allows(text, int(pos)); {
+			case m.memory.on && m.seen(in.mark, pos):
 			case !first:
 				pc = in.y
 				continue
 			default:
-				if second {
+				if in.ty.allows(text, int(pos)) {
 					m.push(frame{tryElse, in.y, pos, 0})
 				}
 				pc = in.x
@@ -177,6 +187,11 @@ func (m *Machine) run(pc, pos int32) (end int32, ok bool) {
 		case opLook:
 			if m.look(in, pc, pos) {
 				pc = in.x
+				continue
+			}
+		case opNeed:
+			if bytes.Contains(text[pos:], []byte(*in.text)) {
+				pc++
 				continue
 			}
 		case opSee:

@@ -101,3 +101,28 @@ func (n *node) visit(f func(*node)) {
 		sub.visit(f)
 	}
 }
+
+// consuming is visit without what stands in look-around.
+func (n *node) consuming(f func(*node)) {
+	if n.kind == isLook {
+		return
+	}
+	f(n)
+	for _, sub := range n.subs {
+		sub.consuming(f)
+	}
+}
+
+// tempered reports whether a node is one character of a set that must not begin a
+// text, as in (?! from )., and of which set, and which text.
+func (n *node) tempered() (*set, string, bool) {
+	if n.kind != isCat || len(n.subs) != 2 {
+		return nil, "", false
+	}
+	look := n.subs[0]
+	if look.kind != isLook || look.back || !look.not || look.subs[0].kind != isText || look.subs[0].text == "" {
+		return nil, "", false
+	}
+	s, ok := n.subs[1].single()
+	return s, look.subs[0].text, ok
+}
