@@ -24,6 +24,13 @@ type listing struct {
 	zones func(names ...string) // has it serve these
 }
 
+// serves reports whether it answers for a zone.
+func (l *listing) serves(zone string) bool {
+	l.Helper()
+	out, err := exec.Command(tool(l.T, "dig"), "@127.0.0.1", "-p", l.port, "+norec", "+short", "+time=1", "+tries=1", zone, "SOA").Output()
+	return err == nil && strings.Contains(string(out), "ns1.")
+}
+
 // zoneText is a small zone.
 func zoneText(name string) string {
 	return "$ORIGIN " + name + ".\n$TTL 300\n@ SOA ns1 h 1 3600 900 1209600 300\n@ NS ns1\nns1 A 192.0.2.53\nwww A 192.0.2.80\n"
@@ -149,6 +156,7 @@ func TestACatalogOfAnotherMakeIsFollowed(t *testing.T) {
 				t.Fatal(err)
 			}
 			primary.zones("a.example", "b.example")
+			h.until("the primary has what it lists", func() bool { return primary.serves("a.example") })
 			h.open()
 			h.until("after a restart it is as the catalog says by then", func() bool { return h.serves("a.example") && h.serves("b.example") && !h.serves("c.example") })
 			if now := h.seen("a.example"); now.ID == a.ID {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -22,18 +23,21 @@ import (
 // certificate of a known authority, and opens it in a browser of its own.
 func (w *world) openPanel(t *testing.T) *webtest.Tab {
 	t.Helper()
-	server := httptest.NewUnstartedServer(w.web)
-	server.Config.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
-		return core.WithConnected(ctx, time.Now())
-	}
-	server.EnableHTTP2 = true
+	return w.openPanelAt(t, "127.0.0.1", "localhost")
+}
+
+// openPanelAt has it listen on an address, and the browser call it by a name.
+func (w *world) openPanelAt(t *testing.T, address, name string) *webtest.Tab {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(address, "0"))
+	must(t, err)
+	server := &httptest.Server{Listener: l, EnableHTTP2: true, Config: &http.Server{Handler: w.web, ReadHeaderTimeout: time.Minute,
+		ConnContext: func(ctx context.Context, _ net.Conn) context.Context { return core.WithConnected(ctx, time.Now()) }}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	u, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return webtest.Open(t, "https://localhost:"+u.Port())
+	must(t, err)
+	return webtest.Open(t, "https://"+net.JoinHostPort(name, u.Port()))
 }
 
 // authenticator gives the browser one that its user has unlocked.
