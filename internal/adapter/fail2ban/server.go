@@ -324,8 +324,10 @@ func (s *Server) compare(ctx context.Context, db *database, current map[key]host
 	}
 	for k, b := range current {
 		if held, ok := s.journal.held[k]; ok {
-			if held.Jail != Manual {
-				held.Until = b.Until // it can be prolonged
+			// It can be prolonged, and is never shortened: the list cuts off the parts of a
+			// second that the database rounds.
+			if held.Jail != Manual && (b.Until.IsZero() || b.Until.After(held.Until)) && !held.Until.IsZero() {
+				held.Until = b.Until
 			}
 			current[k] = held
 		} else if db == nil {
