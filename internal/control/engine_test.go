@@ -3,10 +3,8 @@ package control_test
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -14,13 +12,11 @@ import (
 	"time"
 
 	"hostward/internal/act"
+	"hostward/internal/act/acttest"
 	"hostward/internal/control"
 	"hostward/internal/core"
 	"hostward/internal/host"
-	"hostward/internal/keeper"
-	"hostward/internal/ledger"
 	"hostward/internal/rr"
-	"hostward/internal/store"
 	"hostward/internal/store/storetest"
 )
 
@@ -112,27 +108,13 @@ func (w *wish) control() control.Control {
 // start runs an engine on a bus without operations.
 func start(t *testing.T, w *wish, m *machine, report func(control.Verdict)) *control.Engine {
 	t.Helper()
-	s := storetest.Open(t, storetest.SQLite(t), []store.Migration{{Name: "ledger", FS: fs.FS(ledger.Migrations)}, {Name: "act", FS: fs.FS(act.Migrations)}})
-	k, err := keeper.Open(keeper.Config{Dir: filepath.Join(t.TempDir(), "keys")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := act.NewRegistry()
-	if err != nil {
-		t.Fatal(err)
-	}
-	bus, err := act.New(act.Config{Registry: r, Store: s, Writer: storetest.Acquire(t, s), Book: ledger.NewBook(k, core.SystemClock), Clock: core.SystemClock,
-		Log: slog.New(slog.DiscardHandler), Spool: filepath.Join(t.TempDir(), "spool"),
-		Scope: func(context.Context, *act.View, string) ([]string, error) { return nil, nil }})
-	if err != nil {
-		t.Fatal(err)
-	}
+	bus := acttest.Open(t, storetest.SQLite(t), core.SystemClock)
 	e := control.NewEngine(slog.New(slog.DiscardHandler), 50*time.Millisecond, func(_ context.Context, v control.Verdict) { report(v) },
 		control.Bound{Control: w.control(), Followed: m, Follower: m})
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { e.Run(ctx, bus); close(ended) }()
-	t.Cleanup(func() { stop(); <-ended; bus.Close(); _ = k.Close() })
+	t.Cleanup(func() { stop(); <-ended })
 	return e
 }
 

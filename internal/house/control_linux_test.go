@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"hostward/internal/feature/control"
 	realhands "hostward/internal/host/hands"
 	"hostward/internal/house"
+	"hostward/internal/rr/transfer/transfertest"
 	"hostward/internal/socket"
 )
 
@@ -108,8 +108,7 @@ func runAgent(t *testing.T, path string) {
 // ownMachine is a network of our own, and a /var/lib where the agent keeps its things.
 func ownMachine(t *testing.T) bool {
 	t.Helper()
-	if os.Getenv("HOSTWARD_NAMESPACE") == "" {
-		inNamespace(t)
+	if !transfertest.Alone(t) {
 		return false
 	}
 	must(t, exec.CommandContext(t.Context(), tool(t, "mount"), "-t", "tmpfs", "tmpfs", "/var/lib").Run())

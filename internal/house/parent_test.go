@@ -18,6 +18,7 @@ import (
 	"hostward/internal/house"
 	"hostward/internal/rr"
 	"hostward/internal/rr/sign"
+	"hostward/internal/rr/transfer/transfertest"
 )
 
 // Addresses of a small Internet in a network namespace of its own, where port 53 is free.
@@ -52,8 +53,7 @@ const parentTTL = time.Hour
 // and loses what it had (SPEC D5). At every step the zone must be valid for whoever
 // has any DS set that a server of the parent shows or showed within the TTL.
 func TestKeysFollowARealParent(t *testing.T) {
-	if os.Getenv("HOSTWARD_NAMESPACE") == "" {
-		inNamespace(t)
+	if !transfertest.Alone(t) {
 		return
 	}
 	f := newFamily(t)
@@ -104,22 +104,6 @@ const day = 24 * time.Hour
 
 func isSigned(s zone.Signing) bool   { return s.State == "signed" }
 func isUnsigned(s zone.Signing) bool { return s.State == "unsigned" }
-
-// inNamespace runs the same test where it is alone.
-func inNamespace(t *testing.T) {
-	t.Helper()
-	unshare := tool(t, "unshare")
-	if os.Getuid() != 0 {
-		t.Skip("a network namespace needs root")
-	}
-	self, err := os.Executable()
-	must(t, err)
-	cmd := exec.CommandContext(t.Context(), unshare, "-nm", "--propagation", "private", "--", "sh", "-c", `ip link set lo up && exec "$0" "$@"`, self, "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), "HOSTWARD_NAMESPACE=1")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-}
 
 func newFamily(t *testing.T) *family {
 	f := &family{hosting: &hosting{T: t, dir: t.TempDir()}, parents: map[string]string{}, ds: map[string][]string{}}

@@ -28,24 +28,6 @@ import (
 	"hostward/internal/socket"
 )
 
-// alone runs the same test in a network of its own, and says whether this is it.
-func alone(t *testing.T) bool {
-	t.Helper()
-	if os.Getenv("HOSTWARD_NAMESPACE") != "" {
-		return true
-	}
-	if os.Getuid() != 0 {
-		t.Skip("a network namespace needs root")
-	}
-	cmd := exec.CommandContext(t.Context(), transfertest.Program(t, "unshare"), "-n", "--", "sh", "-c", `ip link set lo up && exec "$0" "$@"`,
-		os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), "HOSTWARD_NAMESPACE=1")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return false
-}
-
 // post is an engine on a small configuration, with the real kernel.
 type post struct {
 	*Engine
@@ -147,7 +129,7 @@ func (p *post) inKernel(prefix string) bool {
 }
 
 func TestAnEngineBansAndRemembers(t *testing.T) {
-	if !alone(t) {
+	if !transfertest.Alone(t) {
 		return
 	}
 	p := newPost(t, hands.NewBans())
@@ -186,7 +168,7 @@ func TestAnEngineBansAndRemembers(t *testing.T) {
 
 // Nobody can be talked into banning what the machine needs, or who administers it.
 func TestAnEngineSparesWhatTheMachineNeeds(t *testing.T) {
-	if !alone(t) {
+	if !transfertest.Alone(t) {
 		return
 	}
 	for _, args := range []string{"link add outside type veth peer name other", "link set outside up", "address add 192.0.2.2/24 dev outside", "route add default via 192.0.2.1"} {
@@ -213,7 +195,7 @@ func TestAnEngineSparesWhatTheMachineNeeds(t *testing.T) {
 }
 
 func TestBansComeBackWhenTheRulesAreFlushed(t *testing.T) {
-	if !alone(t) {
+	if !transfertest.Alone(t) {
 		return
 	}
 	p := newPost(t, hands.NewBans())
@@ -231,7 +213,7 @@ func TestBansComeBackWhenTheRulesAreFlushed(t *testing.T) {
 }
 
 func TestABrokenConfigurationChangesNothing(t *testing.T) {
-	if !alone(t) {
+	if !transfertest.Alone(t) {
 		return
 	}
 	p := newPost(t, hands.NewBans())
@@ -267,7 +249,7 @@ func (a *away) Ban(ctx context.Context, bans []host.Ban) error {
 // The engine speaks to the kernel through a socket, and the panel to the engine;
 // and an agent that is away for a while loses no ban.
 func TestThroughSocketsAndWithoutAnAgent(t *testing.T) {
-	if !alone(t) {
+	if !transfertest.Alone(t) {
 		return
 	}
 	kernel := &away{Kernel: hands.NewBans()}
@@ -328,7 +310,7 @@ func serve(t *testing.T, path string, h http.Handler) {
 // Somebody in another network guesses passwords of ours: within a second nothing of
 // his comes in any more, and it does again when he is let in. Of both families.
 func TestAnAttackerIsKeptOut(t *testing.T) {
-	if !alone(t) {
+	if !transfertest.Alone(t) {
 		return
 	}
 	far := transfertest.NewPlace(t)
@@ -413,7 +395,7 @@ func TestHelper(t *testing.T) {
 // A crash between two savings: events are believed, and lines behind the kept
 // position are counted again and lead to no second ban.
 func TestACrashLosesAndDoublesNothing(t *testing.T) {
-	if !alone(t) {
+	if !transfertest.Alone(t) {
 		return
 	}
 	p := newPost(t, hands.NewBans())

@@ -49,7 +49,7 @@ func TestAJournalIsFollowed(t *testing.T) {
 		}
 		t.Skip(err)
 	}
-	if !alone(t) {
+	if !transfertest.Alone(t) {
 		return
 	}
 	r := &remote{t: t, path: filepath.Join(t.TempDir(), "other.journal")}

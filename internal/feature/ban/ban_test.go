@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -14,12 +13,10 @@ import (
 	"time"
 
 	"hostward/internal/act"
+	"hostward/internal/act/acttest"
 	"hostward/internal/core"
 	"hostward/internal/feature/ban"
 	"hostward/internal/host"
-	"hostward/internal/keeper"
-	"hostward/internal/ledger"
-	"hostward/internal/store"
 	"hostward/internal/store/storetest"
 )
 
@@ -64,29 +61,12 @@ func each(t *testing.T, f func(t *testing.T, w *world)) {
 
 func newWorld(t *testing.T, url string) *world {
 	t.Helper()
-	k, err := keeper.Open(keeper.Config{Dir: filepath.Join(t.TempDir(), "keys")})
-	if err != nil {
-		t.Fatal(err)
-	}
 	w := &world{t: t, url: url, engine: &engine{}, now: time.Date(2026, 11, 27, 6, 30, 0, 0, time.UTC)}
 	w.bans = ban.New(ban.Ports{
 		Guard:    func(string) host.Guard { return w.engine },
 		Sessions: func(context.Context, *act.View) ([]netip.Addr, error) { return w.live, nil },
 	})
-	reg, err := act.NewRegistry(w.bans.Feature())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := storetest.Open(t, url, []store.Migration{{Name: "ledger", FS: ledger.Migrations}, {Name: "act", FS: act.Migrations}, {Name: "ban", FS: w.bans.Feature().SQL}})
-	writer := storetest.Acquire(t, s)
-	clock := func() time.Time { w.now = w.now.Add(time.Millisecond); return w.now }
-	w.Bus, err = act.New(act.Config{Registry: reg, Store: s, Writer: writer, Book: ledger.NewBook(k, clock), Clock: clock,
-		Log: slog.New(slog.DiscardHandler), Spool: filepath.Join(t.TempDir(), "spool"),
-		Scope: func(context.Context, *act.View, string) ([]string, error) { return nil, nil }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { w.Close(); _ = writer.Close(); _ = k.Close() })
+	w.Bus = acttest.Open(t, url, func() time.Time { w.now = w.now.Add(time.Millisecond); return w.now }, w.bans.Feature())
 	return w
 }
 

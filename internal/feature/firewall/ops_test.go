@@ -5,21 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"hostward/internal/act"
+	"hostward/internal/act/acttest"
 	"hostward/internal/core"
 	"hostward/internal/feature/firewall"
 	"hostward/internal/host"
-	"hostward/internal/keeper"
-	"hostward/internal/ledger"
-	"hostward/internal/store"
 	"hostward/internal/store/storetest"
 )
 
@@ -48,27 +42,7 @@ func newWorld(t *testing.T, url string) *world {
 	t.Helper()
 	w := &world{t: t, lost: errors.New("the agent does not run")}
 	w.f = firewall.New(firewall.Ports{Panel: func() uint16 { return 8443 }, Seen: func(context.Context) (host.Status, error) { return w.seen, w.lost }})
-	k, err := keeper.Open(keeper.Config{Dir: filepath.Join(t.TempDir(), "keys")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	account := act.Feature{Name: "account", SQL: fstest.MapFS{}, Kinds: []act.Kind{{Name: "account",
-		Owner:  func(_ context.Context, _ *act.View, id string) (string, error) { return id, nil },
-		Digest: func(context.Context, *act.View, string) (string, error) { return "-", nil },
-		IDs:    func(context.Context, *act.View) ([]string, error) { return nil, nil }}}}
-	reg, err := act.NewRegistry(account, w.f.Feature())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := storetest.Open(t, url, []store.Migration{{Name: "ledger", FS: fs.FS(ledger.Migrations)}, {Name: "act", FS: act.Migrations}, {Name: "firewall", FS: w.f.Feature().SQL}})
-	writer := storetest.Acquire(t, s)
-	w.Bus, err = act.New(act.Config{Registry: reg, Store: s, Writer: writer, Book: ledger.NewBook(k, core.SystemClock), Clock: core.SystemClock,
-		Log: slog.New(slog.DiscardHandler), Spool: filepath.Join(t.TempDir(), "spool"),
-		Scope: func(context.Context, *act.View, string) ([]string, error) { return nil, nil }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { w.Close(); _ = writer.Close(); _ = k.Close() })
+	w.Bus = acttest.Open(t, url, core.SystemClock, acttest.Accounts(), w.f.Feature())
 	return w
 }
 

@@ -5,22 +5,17 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"hostward/internal/act"
+	"hostward/internal/act/acttest"
 	"hostward/internal/core"
 	"hostward/internal/feature/handler"
 	"hostward/internal/handlers/apache"
 	"hostward/internal/host"
-	"hostward/internal/keeper"
-	"hostward/internal/ledger"
-	"hostward/internal/store"
 	"hostward/internal/store/storetest"
 )
 
@@ -38,10 +33,6 @@ type world struct {
 
 func each(t *testing.T, f func(t *testing.T, w *world)) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		k, err := keeper.Open(keeper.Config{Dir: filepath.Join(t.TempDir(), "keys")})
-		if err != nil {
-			t.Fatal(err)
-		}
 		w := &world{t: t}
 		w.handlers = handler.New(handler.Ports{Look: func(context.Context, string) (host.Status, error) {
 			s := w.status
@@ -49,23 +40,7 @@ func each(t *testing.T, f func(t *testing.T, w *world)) {
 			s.Observed = raw
 			return s, errors.Join(err, w.fault)
 		}})
-		accounts := act.Feature{Name: "account", SQL: fstest.MapFS{}, Kinds: []act.Kind{{Name: "account",
-			Owner:  func(_ context.Context, _ *act.View, id string) (string, error) { return id, nil },
-			Digest: func(context.Context, *act.View, string) (string, error) { return "-", nil },
-			IDs:    func(context.Context, *act.View) ([]string, error) { return nil, nil }}}}
-		reg, err := act.NewRegistry(accounts, w.handlers.Feature())
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := storetest.Open(t, url, []store.Migration{{Name: "ledger", FS: ledger.Migrations}, {Name: "act", FS: act.Migrations}, {Name: "handler", FS: w.handlers.Feature().SQL}})
-		writer := storetest.Acquire(t, s)
-		w.Bus, err = act.New(act.Config{Registry: reg, Store: s, Writer: writer, Book: ledger.NewBook(k, core.SystemClock), Clock: core.SystemClock,
-			Log: slog.New(slog.DiscardHandler), Spool: filepath.Join(t.TempDir(), "spool"),
-			Scope: func(context.Context, *act.View, string) ([]string, error) { return nil, nil }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { w.Close(); _ = writer.Close(); _ = k.Close() })
+		w.Bus = acttest.Open(t, url, core.SystemClock, acttest.Accounts(), w.handlers.Feature())
 		f(t, w)
 	})
 }

@@ -17,24 +17,6 @@ import (
 	"hostward/internal/rr/transfer/transfertest"
 )
 
-// alone runs the same test in a network of its own, and says whether this is it.
-func alone(t *testing.T) bool {
-	t.Helper()
-	if os.Getenv("HOSTWARD_NAMESPACE") != "" {
-		return true
-	}
-	if os.Getuid() != 0 {
-		t.Skip("a network namespace needs root")
-	}
-	cmd := exec.CommandContext(t.Context(), transfertest.Program(t, "unshare"), "-n", "--", "sh", "-c", `ip link set lo up && exec "$0" "$@"`,
-		os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), "HOSTWARD_NAMESPACE=1")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return false
-}
-
 func nft(t *testing.T, args ...string) string {
 	t.Helper()
 	return transfertest.Run(t, exec.CommandContext(t.Context(), transfertest.Program(t, "nft"), args...))
@@ -56,7 +38,7 @@ func banned(t *testing.T, b *hands.Bans) map[netip.Prefix]host.Ban {
 func pfx(text string) netip.Prefix { return netip.MustParsePrefix(text) }
 
 func TestBansAreInTheKernel(t *testing.T) {
-	if !alone(t) {
+	if !transfertest.Alone(t) {
 		return
 	}
 	b, hour := hands.NewBans(), time.Now().Add(time.Hour)
@@ -89,7 +71,7 @@ func TestBansAreInTheKernel(t *testing.T) {
 }
 
 func TestWhatMustNotBeBannedIsNot(t *testing.T) {
-	if !alone(t) {
+	if !transfertest.Alone(t) {
 		return
 	}
 	transfertest.Run(t, exec.CommandContext(t.Context(), "ip", "address", "add", "192.0.2.1/24", "dev", "lo"))
@@ -124,7 +106,7 @@ func TestATableThatWasChangedIsMadeWhole(t *testing.T) {
 		"the table is gone": "delete table inet hostward_ban",
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
-			if !alone(t) {
+			if !transfertest.Alone(t) {
 				return
 			}
 			b := hands.NewBans()
@@ -157,7 +139,7 @@ func TestATableThatWasChangedIsMadeWhole(t *testing.T) {
 
 // The kernel ends a ban by itself.
 func TestABanEnds(t *testing.T) {
-	if !alone(t) {
+	if !transfertest.Alone(t) {
 		return
 	}
 	b := hands.NewBans()
@@ -175,7 +157,7 @@ func TestABanEnds(t *testing.T) {
 
 // No element of a large batch is lost, of any width.
 func TestLargeBatchesAreWhole(t *testing.T) {
-	if !alone(t) {
+	if !transfertest.Alone(t) {
 		return
 	}
 	const each = 20_000
@@ -213,7 +195,7 @@ func TestLargeBatchesAreWhole(t *testing.T) {
 
 // The hands' own proof, with packets; and it notices a ban that does nothing.
 func TestTheTestOfBansIsOne(t *testing.T) {
-	if !alone(t) {
+	if !transfertest.Alone(t) {
 		return
 	}
 	b := hands.NewBans()

@@ -19,24 +19,10 @@ import (
 // this is it.
 func Alone(t *testing.T) bool {
 	t.Helper()
-	if os.Getenv("HOSTWARD_NAMESPACE") != "" {
-		return true
-	}
 	for _, name := range []string{"fail2ban-server", "nft"} {
 		transfertest.Program(t, name)
 	}
-	if os.Getuid() != 0 {
-		t.Skip("namespaces need root")
-	}
-	cmd := exec.CommandContext(t.Context(), transfertest.Program(t, "unshare"), "-nm", "--", "sh", "-c", `ip link set lo up && exec "$0" "$@"`,
-		os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), "HOSTWARD_NAMESPACE=1")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	t.Logf("%s", out)
-	return false
+	return transfertest.Alone(t)
 }
 
 // Socket is where the server listens.
